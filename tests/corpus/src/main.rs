@@ -1,0 +1,44 @@
+//! `make corpus`: every conformance table that a built part can be tested with.
+//!
+//! Reads the folder named by `SLUICE_CORPUS` (default `../shared/corpus`), prints one line a table
+//! (name, passed, total) and ends with status 1 when a table falls below what it must reach.
+//! Without the folder it prints "skipped: no corpus" and succeeds.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use report::Report;
+
+mod report;
+
+/// Every table: its name and the function that runs it. A table answers `None` when the corpus
+/// does not hold it.
+const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[];
+
+fn main() -> anyhow::Result<ExitCode> {
+    let root =
+        std::env::var_os("SLUICE_CORPUS").map_or_else(|| "../shared/corpus".into(), PathBuf::from);
+    if !root.is_dir() {
+        println!("skipped: no corpus");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let mut failed = false;
+    for (name, run) in TABLES {
+        if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        match run(&root)? {
+            None => println!("{name}: skipped: not in this corpus"),
+            Some(report) => {
+                println!("{name}: {} of {}", report.passed, report.total);
+                for line in report.misses.iter().take(Report::SHOWN) {
+                    eprintln!("  {line}");
+                }
+                failed |= report.falls_short();
+            }
+        }
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
