@@ -28,7 +28,10 @@ pub struct Condition {
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
     /// Why, in one word.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"))]
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    )]
     pub reason: String,
     /// `True`, `False` or `Unknown`.
     pub status: ConditionStatus,
@@ -36,7 +39,9 @@ pub struct Condition {
     #[serde(rename = "type")]
     #[schemars(
         length(max = 316),
-        regex(pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$")
+        regex(
+            pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+        )
     )]
     pub kind: String,
 }
@@ -105,7 +110,8 @@ impl Conditions {
         let same = self.get(claim.kind).is_some_and(|old| {
             old.status == claim.status && old.reason == claim.reason && old.message == message
         });
-        let since = self.get(claim.kind).filter(|_| same).map(|old| old.last_transition_time.clone());
+        let since =
+            self.get(claim.kind).filter(|_| same).map(|old| old.last_transition_time.clone());
         let condition = Condition {
             last_transition_time: since.unwrap_or_else(|| self.now.clone()),
             message,
@@ -129,7 +135,10 @@ impl Conditions {
     /// generation descending and type.
     pub fn into_list(mut self) -> Vec<Condition> {
         let rank = |condition: &Condition| {
-            [STALLED, RECONCILING, READY].iter().position(|kind| condition.kind == *kind).unwrap_or(3)
+            [STALLED, RECONCILING, READY]
+                .iter()
+                .position(|kind| condition.kind == *kind)
+                .unwrap_or(3)
         };
         self.list.sort_by(|a, b| {
             rank(a).cmp(&rank(b)).then_with(|| {

@@ -76,7 +76,8 @@ impl FromStr for GoDuration {
     type Err = InvalidDuration;
 
     fn from_str(text: &str) -> Result<Self, InvalidDuration> {
-        let invalid = |problem: &str| InvalidDuration { problem: problem.into(), text: quote(text) };
+        let invalid =
+            |problem: &str| InvalidDuration { problem: problem.into(), text: quote(text) };
         let malformed = || invalid("invalid duration");
         let (negative, mut rest) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
@@ -97,9 +98,10 @@ impl FromStr for GoDuration {
             if unit.is_empty() {
                 return Err(invalid("missing unit in duration"));
             }
-            let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(|| {
-                invalid(&format!("unknown unit {} in duration", quote(unit)))
-            })?;
+            let (_, scale) = UNITS
+                .iter()
+                .find(|(name, _)| *name == unit)
+                .ok_or_else(|| invalid(&format!("unknown unit {} in duration", quote(unit))))?;
             total = amount
                 .in_nanoseconds(*scale)
                 .and_then(|part| total.checked_add(part))
@@ -137,7 +139,8 @@ impl Amount {
             (fraction_text, rest) = after.split_at(digits(after));
             for digit in fraction_text.bytes() {
                 // Digits past the precision of 63 bits are read and dropped, as Go does.
-                let Some(next) = amount.fraction.checked_mul(10).filter(|v| *v <= OVERFLOW - 10) else {
+                let Some(next) = amount.fraction.checked_mul(10).filter(|v| *v <= OVERFLOW - 10)
+                else {
                     break;
                 };
                 amount.fraction = next + u64::from(digit - b'0');

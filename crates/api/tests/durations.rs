@@ -14,7 +14,11 @@ fn texts_and_values_agree_with_go() {
         (".5s", 500_000_000, "500ms"),
     ] {
         let parsed: GoDuration = text.parse().unwrap();
-        assert_eq!((parsed.nanoseconds(), parsed.to_string().as_str()), (nanoseconds, printed), "{text}");
+        assert_eq!(
+            (parsed.nanoseconds(), parsed.to_string().as_str()),
+            (nanoseconds, printed),
+            "{text}"
+        );
     }
 }
 

@@ -10,11 +10,17 @@ use std::process::ExitCode;
 
 use report::Report;
 
+mod cluster;
 mod report;
 
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
-const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[];
+const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
+    ("durations", cluster::durations),
+    ("kstatus", cluster::kstatus),
+    ("apply_order", cluster::apply_order),
+    ("inventory_ids", cluster::inventory_ids),
+];
 
 fn main() -> anyhow::Result<ExitCode> {
     let root =
