@@ -1,0 +1,58 @@
+//! Reading what a stage needs to be planned: live objects and what an apply would make of them.
+
+use futures::{StreamExt as _, stream};
+use manifest::Object;
+use plan::{Observed, markers};
+
+use crate::cluster::Cluster;
+use crate::error::{Error, ObjectError, Operation};
+
+/// Observes every object of a stage, `concurrency` at a time, in order.
+///
+/// All of them are tried, so that every invalid object is named at once (decisions.md, W15).
+pub(crate) async fn observe<C: Cluster>(
+    cluster: &C,
+    objects: Vec<Object>,
+    concurrency: usize,
+) -> Result<Vec<(Object, Observed)>, Error> {
+    let results: Vec<_> = stream::iter(objects)
+        .map(|object| observe_one(cluster, object))
+        .buffered(concurrency)
+        .collect()
+        .await;
+    let mut observed = Vec::with_capacity(results.len());
+    let mut refused = Vec::new();
+    for result in results {
+        match result {
+            Ok(pair) => observed.push(pair),
+            Err(error) => refused.push(error),
+        }
+    }
+    if refused.is_empty() { Ok(observed) } else { Err(Error::Objects(refused)) }
+}
+
+async fn observe_one<C: Cluster>(
+    cluster: &C,
+    object: Object,
+) -> Result<(Object, Observed), ObjectError> {
+    let id = object.id();
+    let fail = |operation| move |refusal| ObjectError { id: id.clone(), operation, refusal };
+    let object = cluster.place(object).await.map_err(fail.clone()(Operation::DryRun))?;
+    let read = cluster.read(&object.id(), &object.gvk().version).await;
+    let (live, forbidden) = match read {
+        Ok(live) => (live, None),
+        // Who may not read may not write either: the answer to the write says so in the words
+        // that users know. If the write is allowed, the refused read is the failure.
+        Err(refusal) if refusal.is_code(403) => (None, Some(refusal)),
+        Err(refusal) => return Err(fail(Operation::Query)(refusal)),
+    };
+    if markers::is_excluded(&object, live.as_ref()) {
+        let dry_run = object.clone();
+        return Ok((object, Observed { live, dry_run }));
+    }
+    let dry_run = cluster.dry_run(&object).await.map_err(fail.clone()(Operation::DryRun))?;
+    match forbidden {
+        Some(refusal) => Err(fail(Operation::Query)(refusal)),
+        None => Ok((object, Observed { live, dry_run })),
+    }
+}

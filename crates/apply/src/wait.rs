@@ -1,0 +1,158 @@
+//! Waiting until objects are healthy: woken by watches, never holding more than this future.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{StreamExt as _, stream};
+use manifest::ObjectId;
+use plan::health::{Health, health};
+
+use crate::cluster::Cluster;
+use crate::watch::Subscription;
+
+/// How often objects are read whose watch is forbidden or fails (decisions.md, watches).
+const POLL: Duration = Duration::from_secs(5);
+/// How often a definition is read again until its kind is served.
+const POLL_DEFINITION: Duration = Duration::from_millis(100);
+/// An object is read at most once in this time, however often it moves.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Objects read at once.
+const CONCURRENCY: usize = 8;
+
+/// Time, as its owner injects it.
+pub trait Timer: Send + Sync {
+    /// The wall clock.
+    fn now(&self) -> jiff::Timestamp;
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// An object whose health is awaited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Which object.
+    pub id: ObjectId,
+    /// The version to read it in.
+    pub version: String,
+    /// Whether its absence is success: a Job that removes itself when it is done.
+    pub may_vanish: bool,
+}
+
+/// What is not healthy, and why the wait ended (kustomization.md, 11.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unhealthy {
+    /// Whether something failed for good before the time was over.
+    pub early: bool,
+    /// The objects that are not Current, in order.
+    pub objects: Vec<(ObjectId, Health)>,
+}
+
+impl fmt::Display for Unhealthy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(if self.early {
+            "failed early due to stalled resources: ["
+        } else {
+            "timeout waiting for: ["
+        })?;
+        for (at, (id, health)) in self.objects.iter().enumerate() {
+            let separator = if at > 0 { ", " } else { "" };
+            write!(out, "{separator}{} status: '{health}'", id.subject())?;
+            if let Health::Unknown(cause) = health {
+                write!(out, ": {cause}")?;
+            }
+        }
+        out.write_str("]")
+    }
+}
+
+/// Waits until every target is Current, one has failed, or `deadline` is over.
+pub async fn wait<C: Cluster, T: Timer>(
+    cluster: &C,
+    targets: &[Target],
+    subscription: &Subscription,
+    timer: &T,
+    deadline: impl Future<Output = ()> + Send,
+) -> Result<(), Unhealthy> {
+    let mut deadline = std::pin::pin!(deadline);
+    let mut states: BTreeMap<ObjectId, Health> = BTreeMap::new();
+    let mut due: Vec<&Target> = targets.iter().collect();
+    loop {
+        let read: Vec<_> = stream::iter(due)
+            .map(|target| read(cluster, target, timer))
+            .buffer_unordered(CONCURRENCY)
+            .collect()
+            .await;
+        states.extend(read);
+        let verdict = Unhealthy::of(targets, &states);
+        match verdict {
+            None => return Ok(()),
+            Some(unhealthy) if unhealthy.early => return Err(unhealthy),
+            Some(unhealthy) => {
+                due = tokio::select! {
+                    next = next_due(targets, &states, subscription, timer) => next,
+                    () = &mut deadline => return Err(unhealthy),
+                };
+            }
+        }
+    }
+}
+
+/// Waits until something may have changed, and says what has to be read again.
+async fn next_due<'a, T: Timer>(
+    targets: &'a [Target],
+    states: &BTreeMap<ObjectId, Health>,
+    subscription: &Subscription,
+    timer: &T,
+) -> Vec<&'a Target> {
+    let pending = |target: &&Target| states.get(&target.id) != Some(&Health::Current);
+    let definition = targets.iter().any(|t| pending(&t) && t.id.kind == "CustomResourceDefinition");
+    let poll = match (definition, subscription.must_poll()) {
+        (true, _) => Some(POLL_DEFINITION),
+        (false, true) => Some(POLL),
+        (false, false) => None,
+    };
+    let polled = async {
+        match poll {
+            Some(interval) => timer.sleep(interval).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        woken = subscription.woken() => {
+            // What else moves in this moment is read in the same round.
+            timer.sleep(PAUSE).await;
+            targets.iter().filter(|target| woken.contains(&target.id)).collect()
+        }
+        () = polled => targets.iter().filter(pending).collect(),
+    }
+}
+
+async fn read<C: Cluster, T: Timer>(cluster: &C, target: &Target, timer: &T) -> (ObjectId, Health) {
+    let state = match cluster.read(&target.id, &target.version).await {
+        Ok(Some(object)) => match health(&object, timer.now()) {
+            // Established is not yet served: what follows would not find the kind.
+            Health::Current if !cluster.serves(&object).await => Health::InProgress,
+            state => state,
+        },
+        Ok(None) if target.may_vanish => Health::Current,
+        Ok(None) => Health::NotFound,
+        Err(refusal) => Health::Unknown(refusal.to_string()),
+    };
+    (target.id.clone(), state)
+}
+
+impl Unhealthy {
+    fn of(targets: &[Target], states: &BTreeMap<ObjectId, Health>) -> Option<Self> {
+        let objects: Vec<_> = targets
+            .iter()
+            .filter_map(|target| states.get_key_value(&target.id))
+            .filter(|(_, state)| **state != Health::Current)
+            .map(|(id, state)| (id.clone(), state.clone()))
+            .collect();
+        let early = objects.iter().any(|(_, state)| *state == Health::Failed);
+        (!objects.is_empty()).then_some(Self { early, objects })
+    }
+}
