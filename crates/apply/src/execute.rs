@@ -1,13 +1,17 @@
 //! Carrying out plans, stage by stage (kustomization.md, 9.2 and 9.3).
 
-use futures::{TryStreamExt as _, stream};
-use manifest::Object;
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use manifest::{Object, ObjectId, Value};
+use plan::health::{Health, health};
 use plan::inventory::Entry;
 use plan::{Action, Plan, Stage, Step, rank};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ObjectError, Operation};
 use crate::observe::observe;
+use crate::wait::{Target, Timer};
 
 /// How a set of objects is applied.
 #[derive(Clone, Debug)]
@@ -24,66 +28,83 @@ pub struct Applied {
     /// The steps that changed something, in apply order, for the change log.
     pub changes: Vec<String>,
     /// The objects whose health counts: all but the skipped ones.
-    pub awaited: Vec<Entry>,
+    pub targets: Vec<Target>,
+    /// Their health when they were last seen.
+    pub states: BTreeMap<ObjectId, Health>,
 }
 
-/// The stages of one apply; its caller drives it, so that it can write the inventory ahead and
+/// The stages of one apply. Its caller drives it, so that it can write the inventory ahead and
 /// wait between stages.
-pub struct Stages<'a, C> {
+pub struct Stages<'a, C, T> {
     cluster: &'a C,
+    timer: &'a T,
     settings: Settings,
     rest: std::vec::IntoIter<(Stage, Vec<Object>)>,
     /// What has been applied so far.
     pub applied: Applied,
 }
 
-impl<'a, C: Cluster> Stages<'a, C> {
+impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
     /// Sorts the objects of an apply into stages.
-    pub fn new(cluster: &'a C, objects: Vec<Object>, settings: Settings) -> Self {
+    pub fn new(cluster: &'a C, timer: &'a T, objects: Vec<Object>, settings: Settings) -> Self {
         let rest = plan::stages(objects, &[]).into_iter();
-        Self { cluster, settings, rest, applied: Applied::default() }
+        Self { cluster, timer, settings, rest, applied: Applied::default() }
     }
 
     /// Observes and plans the next stage; `None` after the last one. Nothing is written.
     pub async fn plan(&mut self) -> Result<Option<(Stage, Plan)>, Error> {
         let Some((stage, objects)) = self.rest.next() else { return Ok(None) };
         let observed = observe(self.cluster, objects, self.settings.concurrency).await?;
+        let now = self.timer.now();
+        for live in observed.iter().filter_map(|(_, observed)| observed.live.as_ref()) {
+            self.applied.states.insert(live.id(), health(live, now));
+        }
         Ok(Some((stage, plan::plan(observed))))
     }
 
     /// Carries out the plan of a stage, bounded-parallel inside a rank. After the first error no
     /// new object is begun (decisions.md, W7).
     pub async fn execute(&mut self, plan: &Plan) -> Result<(), Error> {
-        let result = self.write(plan).await;
-        // Also after an error: what may have been written belongs to the inventory.
+        // Before the writes, and also when they fail: what may be written belongs to us.
         for step in &plan.steps {
-            let entry = Entry::of(&step.object);
             if step.action != Action::Skip {
-                self.applied.awaited.push(entry.clone());
+                self.applied.targets.push(target(&step.object));
             }
-            self.applied.entries.push(entry);
+            self.applied.entries.push(Entry::of(&step.object));
         }
-        result?;
+        let written = self.write(plan).await?;
+        let now = self.timer.now();
+        self.applied.states.extend(written.iter().map(|object| (object.id(), health(object, now))));
         let changes = plan.steps.iter().filter(|step| step.action.writes());
         self.applied.changes.extend(changes.map(ToString::to_string));
         Ok(())
     }
 
-    async fn write(&self, plan: &Plan) -> Result<(), Error> {
+    async fn write(&self, plan: &Plan) -> Result<Vec<Object>, Error> {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
+        let mut written = Vec::with_capacity(steps.len());
         for rank in steps.chunk_by(|a, b| rank(a.object.kind()) == rank(b.object.kind())) {
-            stream::iter(rank.iter().map(Ok))
-                .try_for_each_concurrent(self.settings.concurrency, |step| {
-                    apply_one(self.cluster, step)
-                })
-                .await
-                .map_err(|error| Error::Objects(vec![error]))?;
+            let mut answers = stream::iter(rank)
+                .map(|step| apply_one(self.cluster, step))
+                .buffered(self.settings.concurrency);
+            while let Some(object) =
+                answers.try_next().await.map_err(|error| Error::Objects(vec![error]))?
+            {
+                written.push(object);
+            }
         }
-        Ok(())
+        Ok(written)
     }
 }
 
-async fn apply_one<C: Cluster>(cluster: &C, step: &Step) -> Result<(), ObjectError> {
+/// A Job that removes itself when it is done may be gone before anyone looks.
+fn target(object: &Object) -> Target {
+    let vanishes = object.kind() == "Job"
+        && object.at(&["spec", "ttlSecondsAfterFinished"]).and_then(Value::as_i64).is_some();
+    Target { id: object.id(), version: object.gvk().version, may_vanish: vanishes }
+}
+
+async fn apply_one<C: Cluster>(cluster: &C, step: &Step) -> Result<Object, ObjectError> {
     let fail = |operation| {
         let id = step.object.id();
         move |refusal| ObjectError { id, operation, refusal }
@@ -91,6 +112,5 @@ async fn apply_one<C: Cluster>(cluster: &C, step: &Step) -> Result<(), ObjectErr
     if let Action::Configure { takeover: Some(operations), .. } = &step.action {
         cluster.patch(&step.object, operations).await.map_err(fail(Operation::Takeover))?;
     }
-    cluster.apply(&step.object).await.map_err(fail(Operation::Apply))?;
-    Ok(())
+    cluster.apply(&step.object).await.map_err(fail(Operation::Apply))
 }

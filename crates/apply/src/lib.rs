@@ -18,5 +18,5 @@ pub use error::{Error, ObjectError, Operation, Refusal};
 pub use execute::{Applied, Settings, Stages};
 pub use kube_cluster::{Clusters, KubeCluster};
 pub use prune::{Pruned, prune};
-pub use wait::{Target, Timer, Unhealthy, wait};
+pub use wait::{Awaited, Target, Timer, Unhealthy, wait};
 pub use watch::{Ownership, Subscription, Watches};

@@ -68,46 +68,94 @@ impl fmt::Display for Unhealthy {
     }
 }
 
+/// Objects whose health is awaited, and what is known of it.
+#[derive(Clone, Debug, Default)]
+pub struct Awaited {
+    /// The objects.
+    pub targets: Vec<Target>,
+    /// Their health when they were last seen; who is not here has not been looked at.
+    pub states: BTreeMap<ObjectId, Health>,
+}
+
+impl Awaited {
+    /// Reads every object that is not known to be Current, and says what is not healthy.
+    pub async fn check<C: Cluster, T: Timer>(
+        &mut self,
+        cluster: &C,
+        timer: &T,
+    ) -> Result<(), Unhealthy> {
+        let pending: Vec<_> =
+            self.targets.iter().filter(|target| self.is_pending(target)).collect();
+        let read = read_all(cluster, pending, timer).await;
+        self.states.extend(read);
+        self.verdict()
+    }
+
+    fn is_pending(&self, target: &Target) -> bool {
+        self.states.get(&target.id) != Some(&Health::Current)
+    }
+
+    fn verdict(&self) -> Result<(), Unhealthy> {
+        let objects: Vec<_> = self
+            .targets
+            .iter()
+            .filter_map(|target| self.states.get_key_value(&target.id))
+            .filter(|(_, state)| **state != Health::Current)
+            .map(|(id, state)| (id.clone(), state.clone()))
+            .collect();
+        let early = objects.iter().any(|(_, state)| *state == Health::Failed);
+        if objects.is_empty() { Ok(()) } else { Err(Unhealthy { early, objects }) }
+    }
+}
+
 /// Waits until every target is Current, one has failed, or `deadline` is over.
+///
+/// The subscription must have been made before: what moves between a look and a subscription would
+/// be missed.
 pub async fn wait<C: Cluster, T: Timer>(
     cluster: &C,
-    targets: &[Target],
+    awaited: &mut Awaited,
     subscription: &Subscription,
     timer: &T,
     deadline: impl Future<Output = ()> + Send,
 ) -> Result<(), Unhealthy> {
     let mut deadline = std::pin::pin!(deadline);
-    let mut states: BTreeMap<ObjectId, Health> = BTreeMap::new();
-    let mut due: Vec<&Target> = targets.iter().collect();
-    loop {
-        let read: Vec<_> = stream::iter(due)
-            .map(|target| read(cluster, target, timer))
-            .buffer_unordered(CONCURRENCY)
-            .collect()
-            .await;
-        states.extend(read);
-        let verdict = Unhealthy::of(targets, &states);
-        match verdict {
-            None => return Ok(()),
-            Some(unhealthy) if unhealthy.early => return Err(unhealthy),
-            Some(unhealthy) => {
-                due = tokio::select! {
-                    next = next_due(targets, &states, subscription, timer) => next,
-                    () = &mut deadline => return Err(unhealthy),
-                };
-            }
+    let mut verdict = awaited.check(cluster, timer).await;
+    while let Err(unhealthy) = verdict {
+        if unhealthy.early {
+            return Err(unhealthy);
         }
+        let due = tokio::select! {
+            due = next_due(awaited, subscription, timer) => due,
+            () = &mut deadline => return Err(unhealthy),
+        };
+        let read = read_all(cluster, due, timer).await;
+        awaited.states.extend(read);
+        verdict = awaited.verdict();
     }
+    Ok(())
+}
+
+async fn read_all<C: Cluster, T: Timer>(
+    cluster: &C,
+    targets: Vec<&Target>,
+    timer: &T,
+) -> Vec<(ObjectId, Health)> {
+    stream::iter(targets)
+        .map(|target| read(cluster, target, timer))
+        .buffer_unordered(CONCURRENCY)
+        .collect()
+        .await
 }
 
 /// Waits until something may have changed, and says what has to be read again.
 async fn next_due<'a, T: Timer>(
-    targets: &'a [Target],
-    states: &BTreeMap<ObjectId, Health>,
+    awaited: &'a Awaited,
     subscription: &Subscription,
     timer: &T,
 ) -> Vec<&'a Target> {
-    let pending = |target: &&Target| states.get(&target.id) != Some(&Health::Current);
+    let targets = &awaited.targets;
+    let pending = |target: &&Target| awaited.is_pending(target);
     let definition = targets.iter().any(|t| pending(&t) && t.id.kind == "CustomResourceDefinition");
     let poll = match (definition, subscription.must_poll()) {
         (true, _) => Some(POLL_DEFINITION),
@@ -142,17 +190,4 @@ async fn read<C: Cluster, T: Timer>(cluster: &C, target: &Target, timer: &T) -> 
         Err(refusal) => Health::Unknown(refusal.to_string()),
     };
     (target.id.clone(), state)
-}
-
-impl Unhealthy {
-    fn of(targets: &[Target], states: &BTreeMap<ObjectId, Health>) -> Option<Self> {
-        let objects: Vec<_> = targets
-            .iter()
-            .filter_map(|target| states.get_key_value(&target.id))
-            .filter(|(_, state)| **state != Health::Current)
-            .map(|(id, state)| (id.clone(), state.clone()))
-            .collect();
-        let early = objects.iter().any(|(_, state)| *state == Health::Failed);
-        (!objects.is_empty()).then_some(Self { early, objects })
-    }
 }

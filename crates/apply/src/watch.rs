@@ -15,6 +15,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use manifest::{Gvk, ObjectId};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::kube_cluster::KubeCluster;
 
@@ -24,7 +25,14 @@ const OWNER_LABEL: &str = "kustomize.toolkit.fluxcd.io/name";
 /// The shared watches of one cluster.
 pub struct Watches {
     cluster: Arc<KubeCluster>,
-    running: Mutex<HashMap<Scope, Arc<Watch>>>,
+    running: Mutex<Running>,
+}
+
+/// The watches by kind, and their tasks, which end with them.
+#[derive(Default)]
+struct Running {
+    watches: HashMap<Scope, Arc<Watch>>,
+    tasks: JoinSet<()>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +67,7 @@ pub struct Subscription {
     inbox: Arc<Inbox>,
     watches: Vec<Arc<Watch>>,
     /// Watches by name end with the one who asked for them.
-    _tasks: tokio::task::JoinSet<()>,
+    _tasks: JoinSet<()>,
 }
 
 impl Subscription {
@@ -103,7 +111,7 @@ impl Watches {
     pub async fn subscribe(&self, targets: &[(ObjectId, String, Ownership)]) -> Subscription {
         let inbox = Arc::new(Inbox::default());
         let mut watches: Vec<Arc<Watch>> = Vec::new();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         for (id, version, ownership) in targets {
             let gvk =
                 Gvk { group: id.group.clone(), version: version.clone(), kind: id.kind.clone() };
@@ -137,12 +145,7 @@ impl Watches {
 
     /// The running watch of a scope. Those by kind are few and stay; those by name belong to
     /// `tasks`.
-    fn watch(
-        &self,
-        scope: Scope,
-        resource: ApiResource,
-        tasks: &mut tokio::task::JoinSet<()>,
-    ) -> Arc<Watch> {
+    fn watch(&self, scope: Scope, resource: ApiResource, tasks: &mut JoinSet<()>) -> Arc<Watch> {
         let client = self.cluster.client().clone();
         let all = |namespace: &str| -> Api<PartialObjectMeta<DynamicObject>> {
             if namespace.is_empty() {
@@ -158,13 +161,14 @@ impl Watches {
             return watch;
         }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = running.entry(scope).or_insert_with(|| {
-            let watch = Arc::new(Watch::default());
-            let config = watcher::Config::default().labels(OWNER_LABEL);
-            tokio::spawn(run(all(""), config, Arc::clone(&watch)));
-            watch
-        });
-        Arc::clone(started)
+        if let Some(watch) = running.watches.get(&scope) {
+            return Arc::clone(watch);
+        }
+        let watch = Arc::new(Watch::default());
+        let config = watcher::Config::default().labels(OWNER_LABEL);
+        running.tasks.spawn(run(all(""), config, Arc::clone(&watch)));
+        running.watches.insert(scope, Arc::clone(&watch));
+        watch
     }
 }
 
