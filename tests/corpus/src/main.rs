@@ -11,10 +11,18 @@ use std::process::ExitCode;
 use report::Report;
 
 mod report;
+mod source;
 
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
-const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[];
+const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
+    ("semver", source::semver),
+    ("semver_select", source::semver_select),
+    ("semver_filter", source::semver_filter),
+    ("reference", source::reference),
+    ("sourceignore", source::sourceignore),
+    ("sourceignore_archive", source::sourceignore_archive),
+];
 
 fn main() -> anyhow::Result<ExitCode> {
     let root =
