@@ -94,8 +94,8 @@ impl<'a> Translation<'a> {
                 '{' => self.brace()?,
                 '[' => self.class()?,
                 '\\' => self.escape()?,
-                '.' | '^' | '$' => self.element(c.to_string(), 1),
-                c => self.element(regex::escape(c.encode_utf8(&mut [0; 4])), c.len_utf8()),
+                '.' | '^' | '$' => self.element(c.encode_utf8(&mut [0; 4]), 1),
+                c => self.element(&regex::escape(c.encode_utf8(&mut [0; 4])), c.len_utf8()),
             }
         }
         if self.open.len() > 1 {
@@ -112,8 +112,8 @@ impl<'a> Translation<'a> {
         self.whole.len() - self.rest.len()
     }
 
-    fn element(&mut self, text: String, bytes: usize) {
-        self.out.push_str(&text);
+    fn element(&mut self, text: &str, bytes: usize) {
+        self.out.push_str(text);
         self.advance(bytes);
         self.last = Last::Element(1);
     }
@@ -139,7 +139,7 @@ impl<'a> Translation<'a> {
             return self.push_group(&format!("(?{flags}:"), bytes);
         }
         if !flags.is_empty() {
-            self.out.push_str(&format!("(?{flags})"));
+            self.out.extend(["(?", flags, ")"]);
         }
         self.advance(bytes);
         Ok(())
@@ -200,7 +200,7 @@ impl<'a> Translation<'a> {
 
     fn brace(&mut self) -> Result<(), InvalidFilter> {
         let Some((bytes, least, most)) = repeat_counts(self.rest) else {
-            self.element(r"\{".into(), 1);
+            self.element(r"\{", 1);
             return Ok(());
         };
         let most = most.unwrap_or(least);
@@ -228,15 +228,15 @@ impl<'a> Translation<'a> {
             _ => "",
         };
         if !translated.is_empty() {
-            self.element(translated.into(), 2);
+            self.element(translated, 2);
             return Ok(());
         }
         if let Some((class, bytes)) = class_escape(self.rest)? {
-            self.element(format!("(?-i:[{class}])"), bytes);
+            self.element(&format!("(?-i:[{class}])"), bytes);
             return Ok(());
         }
         let (c, bytes) = escaped_char(self.rest)?;
-        self.element(literal(c), bytes);
+        self.element(&literal(c), bytes);
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl<'a> Translation<'a> {
                 continue;
             }
             if let Some((class, bytes)) = class_escape(self.rest)? {
-                self.out.push_str(&format!("[{class}]"));
+                self.out.extend(["[", &class, "]"]);
                 self.advance(bytes);
                 continue;
             }
@@ -284,7 +284,7 @@ impl<'a> Translation<'a> {
             let part = &start[..start.len() - self.rest.len()];
             return refuse("invalid character class range", part);
         }
-        self.out.push_str(&format!("{}-{}", literal(low), literal(high)));
+        self.out.extend([&literal(low), "-", &literal(high)]);
         Ok(())
     }
 
