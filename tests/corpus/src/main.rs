@@ -12,6 +12,7 @@ use report::Report;
 
 mod cluster;
 mod report;
+mod source;
 
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
@@ -20,6 +21,12 @@ const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
     ("kstatus", cluster::kstatus),
     ("apply_order", cluster::apply_order),
     ("inventory_ids", cluster::inventory_ids),
+    ("semver", source::semver),
+    ("semver_select", source::semver_select),
+    ("semver_filter", source::semver_filter),
+    ("reference", source::reference),
+    ("sourceignore", source::sourceignore),
+    ("sourceignore_archive", source::sourceignore_archive),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {

@@ -1,0 +1,475 @@
+//! HTTP to a registry: TLS, proxy, redirects, retries, and errors in the reference's words
+//! (ocirepository.md, 7).
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use reqwest::{Response, Url};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::error::{Error, Failure};
+use crate::reference::is_local;
+
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Waits before the second and third attempt of one request.
+const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// Redirects of one request.
+const REDIRECTS_MAX: usize = 10;
+/// How much of a refusing answer is read.
+const ERROR_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// A longer `Retry-After` is cut to this.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+
+/// Time, so that tests own it.
+pub trait Clock: Send + Sync {
+    /// The current instant.
+    fn now(&self) -> Instant;
+    /// Completes after `wait`.
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// The clock of the runtime.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+/// TLS material of one source.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// PEM of certificate authorities that are trusted besides the system's.
+    pub authorities: Option<Vec<u8>>,
+    /// PEM of a client certificate and its key.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+    /// Whether the server's certificate is checked.
+    pub verification: Verification,
+}
+
+/// Whether a server's certificate is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verification {
+    /// Yes.
+    #[default]
+    On,
+    /// No: `insecure: true` without a certificate secret (ocirepository.md, 7).
+    Off,
+}
+
+/// A proxy that overrides the environment.
+#[derive(Clone)]
+pub struct Proxy {
+    /// `http`, `https` or `socks5` URL.
+    pub address: String,
+    /// User and password.
+    pub credentials: Option<(String, String)>,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Proxy(***)")
+    }
+}
+
+/// One request. A body can be sent again, so it is in memory or taken from a file by the caller.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) patience: Patience,
+}
+
+/// What happens when a connection breaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// The request is sent again.
+    #[default]
+    Retry,
+    /// It is not, because another scheme is tried next.
+    GiveUp,
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            patience: Patience::Retry,
+        }
+    }
+}
+
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    clock: Arc<dyn Clock>,
+}
+
+impl Transport {
+    pub(crate) fn new(
+        tls: &Tls,
+        proxy: Option<&Proxy>,
+        user_agent: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(user_agent)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .referer(false)
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_danger_accept_invalid_certs(tls.verification == Verification::Off);
+        if let Some(pem) = &tls.authorities {
+            let found = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
+            if found.is_empty() {
+                return Err(Error::Authority);
+            }
+            builder = builder.tls_certs_merge(found);
+        }
+        if let Some((certificate, key)) = &tls.identity {
+            let pem = [key.as_slice(), b"\n", certificate].concat();
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(Error::Identity)?);
+        }
+        if let Some(proxy) = proxy {
+            let mut all = reqwest::Proxy::all(&proxy.address).map_err(Error::Proxy)?;
+            if let Some((username, password)) = &proxy.credentials {
+                all = all.basic_auth(username, password);
+            }
+            builder = builder.no_proxy().proxy(all);
+        }
+        Ok(Self { http: builder.build().map_err(Error::Http)?, clock })
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Sends a request, again after a passing failure, and follows redirects.
+    ///
+    /// Any answer is given back; only what did not arrive is a failure.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Response, Failure> {
+        let mut waits = RETRY_WAITS.into_iter();
+        loop {
+            let answer = self.follow(call).await;
+            let passing = match &answer {
+                Ok(response) => is_passing(response.status()),
+                Err(Fault::Lost(_)) => call.patience == Patience::Retry,
+                Err(Fault::Final(_)) => false,
+            };
+            match waits.next() {
+                Some(wait) if passing => self.clock.sleep(wait).await,
+                _ => return answer.map_err(Fault::into_failure),
+            }
+        }
+    }
+
+    async fn follow(&self, call: &Call) -> Result<Response, Fault> {
+        let mut url = call.url.clone();
+        let mut headers = call.headers.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            let request = self
+                .http
+                .request(call.method.clone(), url.clone())
+                .headers(headers.clone())
+                .body(call.body.clone());
+            let response =
+                request.send().await.map_err(|error| Fault::new(&call.method, &url, &error))?;
+            let Some(next) = redirect_target(call, &response) else { return Ok(response) };
+            let next = next.map_err(Fault::Final)?;
+            if authority(&next) != authority(&url) {
+                headers.remove(AUTHORIZATION);
+            }
+            url = next;
+        }
+        let text =
+            format!("{}: stopped after {REDIRECTS_MAX} redirects", quoted_call(&call.method, &url));
+        Err(Fault::Final(Failure::Connection(text)))
+    }
+}
+
+/// Why there is no answer.
+enum Fault {
+    /// The connection broke; another attempt may succeed.
+    Lost(String),
+    /// It will not get better within this request.
+    Final(Failure),
+}
+
+impl Fault {
+    fn new(method: &Method, url: &Url, error: &reqwest::Error) -> Self {
+        let text = format!("{}: {}", quoted_call(method, url), connection_text(url, error));
+        if is_reset(error) {
+            return Self::Lost(text);
+        }
+        Self::Final(Failure::Connection(text))
+    }
+
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Lost(text) => Failure::Connection(text),
+            Self::Final(failure) => failure,
+        }
+    }
+}
+
+/// Statuses after which the same request is sent again.
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522)
+}
+
+/// Where a redirect leads, if it is one and the method may follow it. Never from HTTPS to HTTP,
+/// and never from a public host to an address of the inside.
+fn redirect_target(call: &Call, response: &Response) -> Option<Result<Url, Failure>> {
+    let reading = call.method == Method::GET || call.method == Method::HEAD;
+    if !reading || !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let target = response.headers().get(LOCATION)?.to_str().ok()?;
+    let from = response.url();
+    let refuse = |problem: &str| {
+        let text = format!("{}: refused redirect: {problem}", quoted_call(&call.method, from));
+        Some(Err(Failure::Connection(text)))
+    };
+    let Ok(target) = from.join(target) else { return refuse("malformed location") };
+    let host = target.host_str().unwrap_or_default();
+    match (from.scheme(), target.scheme()) {
+        ("https", "https") | ("http", "http" | "https") => {}
+        _ => return refuse("scheme downgrade"),
+    }
+    let inside = is_inside(host) && !is_inside(from.host_str().unwrap_or_default());
+    if inside && authority(&target) != authority(from) {
+        return refuse("address of a private network");
+    }
+    Some(Ok(target))
+}
+
+/// Whether a host is local or a literal of a network that is not public.
+pub(crate) fn is_inside(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    let unrouted =
+        |ip: std::net::Ipv4Addr| ip.is_link_local() || ip.is_unspecified() || ip.octets()[0] == 0;
+    is_local(host)
+        || host.parse().is_ok_and(unrouted)
+        || host.parse::<std::net::Ipv6Addr>().is_ok_and(|ip| {
+            ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip.to_ipv4_mapped().is_some_and(|ip| is_local(&ip.to_string()) || unrouted(ip))
+        })
+}
+
+pub(crate) fn authority(url: &Url) -> (Option<&str>, Option<u16>) {
+    (url.host_str(), url.port_or_known_default())
+}
+
+/// `Get "https://…"`, as Go's client begins its errors.
+fn quoted_call(method: &Method, url: &Url) -> String {
+    let name = method.as_str().to_ascii_lowercase();
+    let (first, rest) = name.split_at(1);
+    format!("{}{rest} \"{url}\"", first.to_ascii_uppercase())
+}
+
+fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let mut next = std::error::Error::source(error);
+    std::iter::from_fn(move || {
+        let current = next?;
+        // An I/O error keeps what it wraps behind its own door.
+        next = match current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => current.source(),
+        };
+        Some(current)
+    })
+}
+
+fn io_kind(error: &reqwest::Error) -> Option<std::io::ErrorKind> {
+    let found = sources(error).filter_map(|source| source.downcast_ref::<std::io::Error>());
+    found.map(std::io::Error::kind).last()
+}
+
+fn is_reset(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind as Kind;
+    let closed = sources(error).any(|source| source.to_string().contains("connection closed"));
+    let broken =
+        [Kind::ConnectionReset, Kind::BrokenPipe, Kind::UnexpectedEof, Kind::ConnectionAborted];
+    closed || io_kind(error).is_some_and(|kind| broken.contains(&kind))
+}
+
+/// What went wrong with a connection, in Go's words where we know them.
+fn connection_text(url: &Url, error: &reqwest::Error) -> String {
+    let tls = sources(error).find_map(|source| source.downcast_ref::<rustls::Error>());
+    if let Some(tls) = tls {
+        return tls_text(tls, url);
+    }
+    let host = url.host_str().unwrap_or_default();
+    let dial = format!("dial tcp {host}:{}", url.port_or_known_default().unwrap_or_default());
+    let chain: Vec<String> = sources(error).map(ToString::to_string).collect();
+    if chain.iter().any(|text| text.contains("dns error")) {
+        return format!("dial tcp: lookup {host}: no such host");
+    }
+    match io_kind(error) {
+        Some(std::io::ErrorKind::ConnectionRefused) => {
+            format!("{dial}: connect: connection refused")
+        }
+        Some(std::io::ErrorKind::UnexpectedEof) => "unexpected EOF".into(),
+        Some(std::io::ErrorKind::ConnectionReset) => "read: connection reset by peer".into(),
+        _ if error.is_timeout() => format!("{dial}: i/o timeout"),
+        _ if is_reset(error) => "EOF".into(),
+        _ => chain.last().cloned().unwrap_or_else(|| "unknown error".into()),
+    }
+}
+
+fn tls_text(error: &rustls::Error, url: &Url) -> String {
+    use rustls::{CertificateError as Bad, Error as Tls};
+    let problem = match error {
+        Tls::InvalidCertificate(bad) => match bad {
+            Bad::UnknownIssuer => "certificate signed by unknown authority".into(),
+            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet => {
+                "certificate has expired or is not yet valid".into()
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                format!("certificate is not valid for {}", url.host_str().unwrap_or_default())
+            }
+            bad => format!("{bad:?}"),
+        },
+        Tls::InvalidMessage(_) => return "http: server gave HTTP response to HTTPS client".into(),
+        error => return format!("tls: {error}"),
+    };
+    format!("tls: failed to verify certificate: x509: {problem}")
+}
+
+/// A broken body, in Go's words.
+pub(crate) fn body_text(error: &reqwest::Error) -> String {
+    if error.is_body() || error.is_decode() || is_reset(error) {
+        return "unexpected EOF".into();
+    }
+    error.to_string()
+}
+
+/// Reads a whole body of at most `max` bytes.
+pub(crate) async fn read_body(
+    mut response: Response,
+    max: u64,
+    what: &str,
+) -> Result<Bytes, Failure> {
+    let too_large = || Failure::TooLarge { what: what.into(), max, unit: "bytes" };
+    if response.content_length().is_some_and(|length| length > max) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if (bytes.len() + chunk.len()) as u64 > max => return Err(too_large()),
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => return Ok(bytes.into()),
+            Err(error) => {
+                return Err(Failure::Connection(format!("{what}: {}", body_text(&error))));
+            }
+        }
+    }
+}
+
+/// What a refusing answer says.
+pub(crate) async fn refusal(method: &Method, response: Response) -> Failure {
+    let status = response.status();
+    let retry_after = retry_after(response.headers());
+    let subject = format!("{method} {}", response.url());
+    let body = read_body(response, ERROR_BODY_BYTES_MAX, &subject).await.unwrap_or_default();
+    let text = format!("{subject}: {}", refusal_text(status, &body));
+    Failure::Status { text, status: status.as_u16(), retry_after }
+}
+
+fn refusal_text(status: StatusCode, body: &[u8]) -> String {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    let errors: Vec<String> =
+        parsed["errors"].as_array().into_iter().flatten().map(diagnostic).collect();
+    let reason = status.canonical_reason().unwrap_or_default();
+    match errors.as_slice() {
+        [] if body.is_empty() => format!("unexpected status code {} {reason}", status.as_u16()),
+        [] => {
+            let body = String::from_utf8_lossy(body);
+            format!("unexpected status code {} {reason}: {body}", status.as_u16())
+        }
+        [one] => one.clone(),
+        several => format!("multiple errors returned: {}", several.join("; ")),
+    }
+}
+
+fn diagnostic(error: &Value) -> String {
+    let field = |name: &str| error[name].as_str().unwrap_or_default();
+    let mut text = format!("{}: {}", field("code"), field("message"));
+    if !error["detail"].is_null() {
+        let _ = write!(text, "; {}", go_value(&error["detail"]));
+    }
+    text
+}
+
+/// A JSON value as Go prints it with `%v`.
+fn go_value(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(go_value).collect::<Vec<_>>().join(" "))
+        }
+        Value::Object(map) => {
+            let mut fields: Vec<_> =
+                map.iter().map(|(key, value)| format!("{key}:{}", go_value(value))).collect();
+            fields.sort();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `Retry-After` in seconds; dates are not read.
+fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_read_like_the_references() {
+        let check = |body: &str, expected: &str| {
+            assert_eq!(refusal_text(StatusCode::NOT_FOUND, body.as_bytes()), expected);
+        };
+        check("", "unexpected status code 404 Not Found");
+        check("gone", "unexpected status code 404 Not Found: gone");
+        let detail =
+            r#"{"errors":[{"code":"NAME_UNKNOWN","message":"m","detail":{"b":1,"a":"x"}}]}"#;
+        check(detail, "NAME_UNKNOWN: m; map[a:x b:1]");
+        let two = r#"{"errors":[{"code":"A","message":"a"},{"code":"B","message":"b"}]}"#;
+        check(two, "multiple errors returned: A: a; B: b");
+    }
+
+    #[test]
+    fn addresses_of_the_inside() {
+        for host in
+            ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1", "[fd00::1]", "::ffff:10.0.0.1"]
+        {
+            assert!(is_inside(host), "{host}");
+        }
+        for host in ["example.com", "8.8.8.8", "2001:db8::1"] {
+            assert!(!is_inside(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Images that tests push without a client.
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::server::Registry;
+use crate::state::{Manifest, digest};
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONTENT: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
+
+/// A gzip-compressed tar of some files.
+pub fn layer(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive.append_data(&mut header, path, *bytes).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+impl Registry {
+    /// Stores an image of one layer with these files; gives its digest.
+    pub fn push_files(&self, repository: &str, tag: &str, files: &[(&str, &[u8])]) -> String {
+        self.push_image(repository, tag, &[(CONTENT, &layer(files))], &[])
+    }
+
+    /// Stores an image of these layers (media type and bytes) and annotations; gives its digest.
+    pub fn push_image(
+        &self,
+        repository: &str,
+        tag: &str,
+        layers: &[(&str, &[u8])],
+        annotations: &[(&str, &str)],
+    ) -> String {
+        let descriptors: Vec<Value> =
+            layers.iter().map(|(kind, bytes)| self.push_blob(repository, kind, bytes)).collect();
+        let config = self.push_blob(repository, "application/vnd.cncf.flux.config.v1+json", b"{}");
+        let annotations: serde_json::Map<String, Value> =
+            annotations.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config,
+            "layers": descriptors, "annotations": annotations,
+        });
+        self.push_manifest(repository, tag, OCI_MANIFEST, manifest.to_string())
+    }
+
+    /// Stores a manifest as it is; gives its digest.
+    pub fn push_manifest(
+        &self,
+        repository: &str,
+        tag: &str,
+        media_type: &str,
+        body: impl Into<Bytes>,
+    ) -> String {
+        let manifest = Manifest { media_type: media_type.into(), body: body.into() };
+        let digest = digest(&manifest.body);
+        let mut held = self.state.held();
+        let repository = held.repositories.entry(repository.into()).or_default();
+        repository.manifests.insert(digest.clone(), manifest);
+        if !tag.is_empty() {
+            repository.tags.insert(tag.into(), digest.clone());
+        }
+        digest
+    }
+
+    /// Stores a blob; gives its descriptor.
+    pub fn push_blob(&self, repository: &str, media_type: &str, bytes: &[u8]) -> Value {
+        let digest = digest(bytes);
+        let mut held = self.state.held();
+        let repository = held.repositories.entry(repository.into()).or_default();
+        repository.blobs.insert(digest.clone(), Bytes::copy_from_slice(bytes));
+        json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
+    }
+
+    /// Forgets a tag.
+    pub fn delete_tag(&self, repository: &str, tag: &str) {
+        if let Some(repository) = self.state.held().repositories.get_mut(repository) {
+            repository.tags.remove(tag);
+        }
+    }
+}

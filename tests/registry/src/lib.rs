@@ -1,0 +1,23 @@
+//! A strict OCI registry inside the test's own process.
+//!
+//! Gives an address on the loopback interface, plain or with TLS, and ends with the value. It
+//! refuses more than real registries do: digests that do not fit, manifests that name unknown
+//! blobs, missing media types, malformed names, credentials that follow a redirect. It keeps a
+//! log of every request and misbehaves on demand ([`Fault`]).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test's tool may end at the first surprise"
+)]
+
+mod answer;
+mod fault;
+mod images;
+mod server;
+mod state;
+
+pub use fault::{Effect, Fault};
+pub use images::layer;
+pub use server::{Guard, Registry, Setup, Transport};
+pub use state::Entry;
