@@ -10,11 +10,13 @@ use std::process::ExitCode;
 
 use report::Report;
 
+mod build;
 mod report;
 
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
-const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[];
+const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] =
+    &[("scalars", build::scalars), ("strings", build::strings)];
 
 fn main() -> anyhow::Result<ExitCode> {
     let root =
