@@ -16,7 +16,12 @@ mod report;
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
 const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] =
-    &[("scalars", build::scalars), ("strings", build::strings)];
+    &[
+        ("scalars", build::scalars),
+        ("strings", build::strings),
+        ("krusty", build::krusty),
+        ("real", build::real),
+    ];
 
 fn main() -> anyhow::Result<ExitCode> {
     let root =
@@ -26,6 +31,8 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let only: Vec<String> = std::env::args().skip(1).collect();
+    let all = std::env::var_os("SLUICE_CORPUS_ALL").is_some();
+    let shown = if all { usize::MAX } else { Report::SHOWN };
     let mut failed = false;
     for (name, run) in TABLES {
         if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
@@ -35,7 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
             None => println!("{name}: skipped: not in this corpus"),
             Some(report) => {
                 println!("{name}: {} of {}", report.passed, report.total);
-                for line in report.misses.iter().take(Report::SHOWN) {
+                for line in report.misses.iter().take(shown) {
                     eprintln!("  {line}");
                 }
                 failed |= report.falls_short();

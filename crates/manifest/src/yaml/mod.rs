@@ -8,7 +8,7 @@ mod read;
 mod scalar;
 mod write;
 
-pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, TEXT_BYTES_MAX};
+pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
 pub use write::{to_json, to_string};
 
 use crate::Value;
