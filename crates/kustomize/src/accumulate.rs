@@ -70,8 +70,8 @@ pub(crate) fn build(
     references::apply(&mut gathered.resources, &config.name_reference)?;
     variables::resolve(&mut gathered.resources, &gathered.variables, &config.var_reference)?;
     emit::drop_local(&mut gathered.resources);
-    let objects = emit::finish(gathered.resources, &layer.file, options)?;
-    Ok(Built { objects, warnings: build.warnings })
+    let documents = emit::finish(gathered.resources, &layer.file, options)?;
+    Ok(Built { documents, warnings: build.warnings })
 }
 
 fn add_hashes(resources: &mut Resources) {

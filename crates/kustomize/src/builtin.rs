@@ -1,5 +1,7 @@
 //! Built-in generators and transformers written as configuration objects.
 
+use std::collections::BTreeMap;
+
 use manifest::{Map, Value};
 use serde::Deserialize;
 
@@ -7,7 +9,7 @@ use crate::accumulate::Build;
 use crate::fieldspec::{Config, Create, FieldSpec, Reference, visit};
 use crate::generate::{data, hash};
 use crate::kustomization::{
-    DataArguments, Image, Patch, ReplacementEntry, Replica, SortOptions, Target, Texts, decode,
+    DataArguments, Image, Patch, ReplacementEntry, Replica, SortOptions, Target, Texts, decode_leniently,
 };
 use crate::load::{Loader, Location};
 use crate::resource::Resource;
@@ -22,7 +24,7 @@ const DEFINITION_DEPTH_MAX: usize = 16;
 
 /// The fields of all built-in configuration objects; each kind uses some.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Arguments {
     field_specs: Vec<FieldSpec>,
     paths: Vec<String>,
@@ -36,8 +38,8 @@ struct Arguments {
     set_role_binding_subjects: String,
     prefix: String,
     suffix: String,
-    labels: Texts,
-    annotations: Texts,
+    labels: BTreeMap<String, serde_json::Value>,
+    annotations: BTreeMap<String, serde_json::Value>,
     image_tag: Image,
     replica: Replica,
     replacements: Vec<ReplacementEntry>,
@@ -47,7 +49,7 @@ struct Arguments {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ValueTarget {
     selector: Option<Target>,
     field_path: String,
@@ -92,7 +94,7 @@ pub(crate) fn generate(
         }
     };
     let mut arguments: DataArguments =
-        decode(arguments(config)).map_err(|text| failed(config, text))?;
+        decode_leniently(arguments(config)).map_err(|text| failed(config, text))?;
     if arguments.name.is_empty() {
         arguments.name = config.name();
     }
@@ -100,6 +102,11 @@ pub(crate) fn generate(
         arguments.namespace = config.namespace();
     }
     data::generate(loader, at, kind, &arguments)
+}
+
+/// Numbers become texts where a text is asked for.
+fn texts(values: &BTreeMap<String, serde_json::Value>) -> Texts {
+    values.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()).to_text())).collect()
 }
 
 fn failed(config: &Resource, text: impl Into<String>) -> Error {
@@ -116,10 +123,10 @@ pub(crate) fn transform(
     refuse_foreign(config)?;
     let value = arguments(config);
     if config.kind() == "PatchTransformer" {
-        let entry: Patch = decode(value).map_err(|text| failed(config, text))?;
+        let entry: Patch = decode_leniently(value).map_err(|text| failed(config, text))?;
         return patches::apply(resources, &entry, &mut build.loader, at, &build.schema);
     }
-    let own: Arguments = decode(value).map_err(|text| failed(config, text))?;
+    let own: Arguments = decode_leniently(value).map_err(|text| failed(config, text))?;
     let fields = &own.field_specs;
     match config.kind() {
         "PatchStrategicMergeTransformer" => {
@@ -142,8 +149,8 @@ pub(crate) fn transform(
             names::apply(resources, &own.prefix, names::End::Prefix, fields)?;
             names::apply(resources, &own.suffix, names::End::Suffix, fields)
         }
-        "LabelTransformer" => labels::apply(resources, &own.labels, fields),
-        "AnnotationsTransformer" => annotations::apply(resources, &own.annotations, fields),
+        "LabelTransformer" => labels::apply(resources, &texts(&own.labels), fields),
+        "AnnotationsTransformer" => annotations::apply(resources, &texts(&own.annotations), fields),
         "ImageTagTransformer" => images::apply(resources, &own.image_tag, fields),
         "ReplicaCountTransformer" => replicas::apply(resources, &own.replica, fields),
         "ReplacementTransformer" => {

@@ -48,12 +48,12 @@ pub(crate) fn drop_local(resources: &mut Resources) {
     });
 }
 
-/// Orders, labels and strips the resources, and proves that each is an object.
+/// Orders, labels and strips the resources.
 pub(crate) fn finish(
     mut resources: Resources,
     root: &Kustomization,
     options: &Options,
-) -> Result<Vec<Object>, Error> {
+) -> Result<Vec<Value>, Error> {
     match (&root.sort_options, options.order) {
         (Some(sort), _) => order::apply(&mut resources, sort)?,
         (None, Order::Legacy) => order::legacy(&mut resources),
@@ -66,14 +66,15 @@ pub(crate) fn finish(
         }
         annotate(resource, asks("originAnnotations"), asks("transformerAnnotations"));
     }
-    resources.0.into_iter().map(object).collect()
+    Ok(resources.0.into_iter().map(|resource| resource.value).collect())
 }
 
-fn object(resource: Resource) -> Result<Object, Error> {
-    let text = || yaml::to_json(&resource.value);
-    Object::new(resource.value.clone())
+/// Proves that a document is an object.
+pub(crate) fn object(value: Value) -> Result<Object, Error> {
+    let text = yaml::to_json(&value);
+    Object::new(value)
         .map_err(|error| Error::rule(error.to_string()))
-        .during(|| format!("failed to decode Kubernetes apiVersion, kind and name from: {}", text()))
+        .during(|| format!("failed to decode Kubernetes apiVersion, kind and name from: {text}"))
 }
 
 fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bool) {

@@ -267,7 +267,63 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, 
         Value::Null => serde_json::json!({}),
         value => value.into(),
     };
-    serde_json::from_value(json).map_err(|error| go_text(&error.to_string()))
+    decode_json(json, Unknown::Refused)
+}
+
+/// The same for configuration objects, whose unknown fields are ignored.
+pub(crate) fn decode_leniently<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
+    decode_json(without_nulls(value).into(), Unknown::Ignored)
+}
+
+/// What becomes of a field that a structure does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Refused,
+    Ignored,
+}
+
+/// How often a field name is corrected before a file is given up.
+const CORRECTIONS_MAX: usize = 64;
+
+/// Go matches field names whatever their case: a name that fits in another case is corrected.
+fn decode_json<T: serde::de::DeserializeOwned>(
+    mut json: serde_json::Value,
+    unknown: Unknown,
+) -> Result<T, String> {
+    let mut failure = String::new();
+    for _ in 0..CORRECTIONS_MAX {
+        let error = match serde_json::from_value(json.clone()) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        failure = error.to_string();
+        let mut names = failure.split('`').skip(1).step_by(2);
+        let Some(written) = names.next().filter(|_| failure.starts_with("unknown field")) else {
+            break;
+        };
+        let correct = names.find(|name| name.eq_ignore_ascii_case(written));
+        if correct.is_none() && unknown == Unknown::Refused {
+            break;
+        }
+        rename(&mut json, written, correct);
+    }
+    Err(go_text(&failure))
+}
+
+/// Renames a key wherever it stands, or removes it.
+fn rename(json: &mut serde_json::Value, from: &str, to: Option<&str>) {
+    match json {
+        serde_json::Value::Array(items) => {
+            items.iter_mut().for_each(|item| rename(item, from, to));
+        }
+        serde_json::Value::Object(map) => {
+            map.values_mut().for_each(|value| rename(value, from, to));
+            if let (Some(value), Some(to)) = (map.shift_remove(from), to) {
+                map.insert(to.to_owned(), value);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn without_nulls(value: Value) -> Value {

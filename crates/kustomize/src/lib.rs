@@ -14,7 +14,7 @@
 //! .into_iter()
 //! .collect();
 //! let built = kustomize::build(&files, &kustomize::FilePath::root(), &Default::default())?;
-//! assert_eq!(built.objects[0].name(), "my-web");
+//! assert_eq!(built.into_objects()?[0].name(), "my-web");
 //! # Ok::<(), kustomize::Error>(())
 //! ```
 
@@ -33,7 +33,7 @@ mod resource;
 mod resources;
 mod transform;
 
-use manifest::Object;
+use manifest::{Object, Value};
 
 pub use error::Error;
 pub use files::{FilePath, Files, Memory, Overlay};
@@ -71,8 +71,8 @@ pub enum Order {
 /// What a build gives.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// The objects, in kustomize's order.
-    pub objects: Vec<Object>,
+    /// The documents, in kustomize's order. Kustomize lets through what has no `apiVersion`.
+    pub documents: Vec<Value>,
     /// Deprecated fields that were used, as kustomize words it.
     pub warnings: Vec<String>,
 }
@@ -80,8 +80,13 @@ pub struct Built {
 impl Built {
     /// The objects as kustomize prints them.
     pub fn to_yaml(&self) -> String {
-        let documents = self.objects.iter().map(|object| manifest::yaml::to_string(object.value()));
+        let documents = self.documents.iter().map(manifest::yaml::to_string);
         documents.collect::<Vec<_>>().join("---\n")
+    }
+
+    /// The documents as objects; one that is none is an error that shows it.
+    pub fn into_objects(self) -> Result<Vec<Object>, Error> {
+        self.documents.into_iter().map(emit::object).collect()
     }
 }
 

@@ -102,9 +102,14 @@ impl<'a> Loader<'a> {
                 return Err(Error::File { problem: format!("read {path}: is a directory") });
             }
             None => {
-                return Err(Error::File {
-                    problem: format!("open {path}: no such file or directory"),
-                });
+                let missing = "no such file or directory";
+                let problem = match self.restriction {
+                    LoadRestriction::Tree => format!("open {path}: {missing}"),
+                    LoadRestriction::RootOnly => {
+                        format!("evalsymlink failure on '{path}' : lstat {path}: {missing}")
+                    }
+                };
+                return Err(Error::File { problem });
             }
         }
         if self.restriction == LoadRestriction::RootOnly && !path.is_within(directory) {

@@ -58,6 +58,37 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
         .map_err(|error| Error::Pattern { pattern: pattern.to_owned(), why: error.to_string() })
 }
 
+/// Go reads a brace that begins no repetition as itself; here it needs an escape.
+fn go_syntax(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern.chars();
+    let mut in_class = false;
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => {
+                out.push(c);
+                out.extend(rest.next());
+                continue;
+            }
+            '[' if in_class && !rest.as_str().starts_with(':') => out.push('\\'),
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '{' if !in_class && !is_repetition(rest.as_str()) => out.push('\\'),
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether what follows a brace is `2}`, `2,}` or `2,3}`.
+fn is_repetition(rest: &str) -> bool {
+    let Some((inside, _)) = rest.split_once('}') else { return false };
+    let (least, most) = inside.split_once(',').unwrap_or((inside, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    !least.is_empty() && digits(least) && digits(most)
+}
+
 /// A parsed label selector: `a=b,c in (d,e),!f`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selector(Vec<Requirement>);

@@ -204,10 +204,12 @@ impl<'a> Merger<'a> {
             let (own_keys, own_values) =
                 valid(std::slice::from_ref(&valid_values), &valid_values, &valid_keys);
             let find = |items: &[Value]| {
-                items.iter().find(|item| fits(item, &own_keys, &own_values)).cloned()
+                items.iter().position(|item| fits(item, &own_keys, &own_values))
             };
-            let other = patch.as_deref().and_then(find);
-            let joined = self.merge(find(&dest), other.as_ref(), node)?;
+            let other = patch.as_ref().and_then(|items| items.get(find(items)?));
+            let slot = find(&dest);
+            let own = slot.and_then(|at| dest.get(at)).cloned();
+            let joined = self.merge(own, other, node)?;
             let empty = |value: &Value| matches!(value, Value::Map(map) if map.is_empty());
             let Some(mut joined) = joined.filter(|value| !value.is_null() && !empty(value)) else {
                 set_element(&mut dest, &valid_keys, &valid_values, None);
@@ -219,6 +221,9 @@ impl<'a> Merger<'a> {
                         map.insert(key.clone(), yaml::resolve_plain(value));
                     }
                 }
+            }
+            if let Some(slot) = slot.and_then(|at| dest.get_mut(at)) {
+                slot.clone_from(&joined);
             }
             set_element(&mut added, &valid_keys, &valid_values, Some(joined));
         }

@@ -264,7 +264,10 @@ impl Builder {
             other => crate::yaml::to_json(&other.into_value()),
         };
         if let Some(first) = open.lines.insert(text.clone(), line) {
-            return Err(Error::DuplicateKey { key: text, line, first });
+            // The older library lets the last entry win.
+            if dialect == Dialect::Manifest {
+                return Err(Error::DuplicateKey { key: text, line, first });
+            }
         }
         open.key = Some(Key::Text(text));
         Ok(())
