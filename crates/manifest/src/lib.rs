@@ -16,8 +16,13 @@
 
 mod id;
 mod object;
+pub mod path;
+mod scope;
+pub mod selector;
 mod value;
+pub mod yaml;
 
 pub use id::{GroupKind, Gvk, ObjectId};
 pub use object::{NotAnObject, Object};
+pub use scope::is_cluster_scoped;
 pub use value::{Map, Number, Value};

@@ -84,6 +84,15 @@ impl Value {
         keys.iter().try_fold(self, |value, key| value.get(key))
     }
 
+    /// The text of a scalar, as it would be written; empty for null, lists and mappings.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::String(text) => text.clone(),
+            Self::Null | Self::List(_) | Self::Map(_) => String::new(),
+            scalar => crate::yaml::to_json(scalar),
+        }
+    }
+
     /// Whether this is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
@@ -132,6 +141,25 @@ impl From<u64> for Number {
     }
 }
 
+impl From<f64> for Number {
+    /// A whole number that fits is an integer: that is what JSON makes of it on the way.
+    fn from(number: f64) -> Self {
+        const EXACT: f64 = 18_446_744_073_709_551_616.0;
+        if number.fract() != 0.0 || number.abs() >= EXACT {
+            return Self::Float(number);
+        }
+        let text = number.to_string();
+        let parsed = text.parse().map(Self::Int).or_else(|_| text.parse().map(Self::UInt));
+        parsed.unwrap_or(Self::Float(number))
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Self {
+        Self::Number(number)
+    }
+}
+
 impl From<serde_json::Value> for Value {
     fn from(json: serde_json::Value) -> Self {
         match json {
@@ -142,7 +170,7 @@ impl From<serde_json::Value> for Value {
                     .as_i64()
                     .map(Number::Int)
                     .or_else(|| number.as_u64().map(Number::UInt))
-                    .unwrap_or_else(|| Number::Float(number.as_f64().unwrap_or_default())),
+                    .unwrap_or_else(|| Number::from(number.as_f64().unwrap_or_default())),
             ),
             serde_json::Value::String(text) => Self::String(text),
             serde_json::Value::Array(items) => {

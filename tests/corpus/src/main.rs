@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
+mod build;
 mod cluster;
 mod report;
 mod source;
@@ -27,6 +28,10 @@ const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
     ("reference", source::reference),
     ("sourceignore", source::sourceignore),
     ("sourceignore_archive", source::sourceignore_archive),
+    ("scalars", build::scalars),
+    ("strings", build::strings),
+    ("krusty", build::krusty),
+    ("real", build::real),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -37,6 +42,8 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let only: Vec<String> = std::env::args().skip(1).collect();
+    let all = std::env::var_os("SLUICE_CORPUS_ALL").is_some();
+    let shown = if all { usize::MAX } else { Report::SHOWN };
     let mut failed = false;
     for (name, run) in TABLES {
         if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
@@ -46,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
             None => println!("{name}: skipped: not in this corpus"),
             Some(report) => {
                 println!("{name}: {} of {}", report.passed, report.total);
-                for line in report.misses.iter().take(Report::SHOWN) {
+                for line in report.misses.iter().take(shown) {
                     eprintln!("  {line}");
                 }
                 failed |= report.falls_short();

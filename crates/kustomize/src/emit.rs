@@ -1,0 +1,122 @@
+//! The last steps: order, bookkeeping out of the data, objects.
+
+use manifest::{Object, Value, yaml};
+
+use crate::error::During;
+use crate::kustomization::Kustomization;
+use crate::resource::{Origin, Resource, map_in};
+use crate::resources::Resources;
+use crate::transform::order;
+use crate::{Error, Options, Order};
+
+const ORIGIN: &str = "config.kubernetes.io/origin";
+const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
+const LOCAL_CONFIG: &str = "config.kubernetes.io/local-config";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const VERSION: &str = "kustomize-v5.8.1";
+
+/// Annotations that builders use among themselves; they never come out.
+const INTERNAL: [&str; 19] = [
+    "internal.config.kubernetes.io/previousKinds",
+    "internal.config.kubernetes.io/previousNames",
+    "internal.config.kubernetes.io/prefixes",
+    "internal.config.kubernetes.io/suffixes",
+    "internal.config.kubernetes.io/previousNamespaces",
+    "internal.config.kubernetes.io/allowNameChange",
+    "internal.config.kubernetes.io/allowKindChange",
+    "internal.config.kubernetes.io/refBy",
+    "internal.config.kubernetes.io/generatorBehavior",
+    "internal.config.kubernetes.io/needsHashSuffix",
+    "internal.config.kubernetes.io/path",
+    "internal.config.kubernetes.io/index",
+    "internal.config.kubernetes.io/seqindent",
+    "internal.config.kubernetes.io/id",
+    "internal.config.kubernetes.io/annotations-migration-resource-id",
+    "config.kubernetes.io/path",
+    "config.kubernetes.io/index",
+    "config.k8s.io/id",
+    "internal.config.kubernetes.io/helm-generated",
+];
+
+/// Drops objects that are configuration of the build itself.
+pub(crate) fn drop_local(resources: &mut Resources) {
+    resources.0.retain(|resource| {
+        resource
+            .value
+            .at(&["metadata", "annotations", LOCAL_CONFIG])
+            .is_none_or(|local| local.to_text() == "false")
+    });
+}
+
+/// Orders, labels and strips the resources.
+pub(crate) fn finish(
+    mut resources: Resources,
+    root: &Kustomization,
+    options: &Options,
+) -> Result<Vec<Value>, Error> {
+    match (&root.sort_options, options.order) {
+        (Some(sort), _) => order::apply(&mut resources, sort)?,
+        (None, Order::Legacy) => order::legacy(&mut resources),
+        (None, Order::Fifo) => {}
+    }
+    let asks = |what: &str| root.build_metadata.iter().any(|option| option == what);
+    for resource in resources.iter_mut() {
+        if asks("managedByLabel") {
+            map_in(resource.metadata_mut(), "labels").insert(MANAGED_BY.into(), VERSION.into());
+        }
+        annotate(resource, asks("originAnnotations"), asks("transformerAnnotations"));
+    }
+    Ok(resources.0.into_iter().map(|resource| resource.value).collect())
+}
+
+/// Proves that a document is an object.
+pub(crate) fn object(value: Value) -> Result<Object, Error> {
+    let text = yaml::to_json(&value);
+    Object::new(value)
+        .map_err(|error| Error::rule(error.to_string()))
+        .during(|| format!("failed to decode Kubernetes apiVersion, kind and name from: {text}"))
+}
+
+fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bool) {
+    let had_annotations = resource.value.at(&["metadata", "annotations"]).is_some();
+    let mut texts = resource.texts("annotations");
+    texts.retain(|(key, _)| {
+        !INTERNAL.contains(&key.as_str()) && key != ORIGIN && key != TRANSFORMATIONS
+    });
+    let history = &resource.history;
+    if let Some(origin) = history.origin.as_ref().filter(|_| with_origin) {
+        texts.push((ORIGIN.to_owned(), entry(origin, "")));
+    }
+    if with_transformations && !history.transformations.is_empty() {
+        let list: String = history
+            .transformations
+            .iter()
+            .map(|origin| format!("- {}", entry(origin, "  ").trim_start()))
+            .collect();
+        texts.push((TRANSFORMATIONS.to_owned(), list));
+    }
+    if had_annotations || !texts.is_empty() {
+        resource.set_texts("annotations", texts);
+    }
+}
+
+/// An origin as YAML in the order of its fields.
+fn entry(origin: &Origin, indent: &str) -> String {
+    let mut lines = Vec::new();
+    let quoted = |text: &str| yaml::to_string(&Value::from(text)).trim_end().to_owned();
+    for (key, text) in [("path", &origin.path), ("configuredIn", &origin.configured_in)] {
+        if !text.is_empty() {
+            lines.push(format!("{indent}{key}: {}\n", quoted(text)));
+        }
+    }
+    let named = ["apiVersion", "kind", "name", "namespace"];
+    if origin.configured_by.iter().any(|text| !text.is_empty()) {
+        lines.push(format!("{indent}configuredBy:\n"));
+        for (key, text) in named.iter().zip(&origin.configured_by) {
+            if !text.is_empty() {
+                lines.push(format!("{indent}  {key}: {}\n", quoted(text)));
+            }
+        }
+    }
+    lines.concat()
+}

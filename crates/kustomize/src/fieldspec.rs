@@ -1,0 +1,248 @@
+//! Which fields of which kinds a transformer touches, as data.
+
+use manifest::{Gvk, Map, Value, path};
+use serde::Deserialize;
+
+use crate::Error;
+use crate::resource::{Resource, selects};
+
+/// One field of some kinds.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct FieldSpec {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    pub(crate) path: String,
+    pub(crate) create: bool,
+}
+
+impl FieldSpec {
+    pub(crate) fn gvk(&self) -> Gvk {
+        let (group, version) = (self.group.clone(), self.version.clone());
+        Gvk { group, version, kind: self.kind.clone() }
+    }
+
+    pub(crate) fn selects(&self, gvk: &Gvk) -> bool {
+        (self.kind.is_empty() || self.kind == gvk.kind)
+            && (self.group.is_empty() || self.group == gvk.group)
+            && (self.version.is_empty() || self.version == gvk.version)
+    }
+
+    pub(crate) fn made(path: &str) -> Self {
+        Self { path: path.to_owned(), create: true, ..Self::default() }
+    }
+}
+
+/// A kind, and the fields of others that refer to it by name.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Reference {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    #[serde(rename = "fieldSpecs")]
+    pub(crate) fields: Vec<FieldSpec>,
+}
+
+impl Reference {
+    pub(crate) fn gvk(&self) -> Gvk {
+        let (group, version) = (self.group.clone(), self.version.clone());
+        Gvk { group, version, kind: self.kind.clone() }
+    }
+}
+
+/// The fields of every transformer.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Config {
+    pub(crate) name_prefix: Vec<FieldSpec>,
+    pub(crate) name_suffix: Vec<FieldSpec>,
+    pub(crate) namespace: Vec<FieldSpec>,
+    pub(crate) common_labels: Vec<FieldSpec>,
+    pub(crate) labels: Vec<FieldSpec>,
+    pub(crate) template_labels: Vec<FieldSpec>,
+    pub(crate) common_annotations: Vec<FieldSpec>,
+    pub(crate) images: Vec<FieldSpec>,
+    pub(crate) replicas: Vec<FieldSpec>,
+    pub(crate) var_reference: Vec<FieldSpec>,
+    pub(crate) name_reference: Vec<Reference>,
+}
+
+impl Config {
+    /// What kustomize does when nothing else is configured.
+    pub(crate) fn defaults() -> Self {
+        let mut config = Self::default();
+        let mut section = "";
+        for line in include_str!("defaults/fields.txt").lines().filter(|l| !l.starts_with('#')) {
+            match line.strip_prefix("  ") {
+                None => section = line,
+                Some(spec) => config.section(section).extend(parse(spec)),
+            }
+        }
+        for line in include_str!("defaults/references.txt").lines().filter(|l| !l.starts_with('#'))
+        {
+            match (line.strip_prefix("  "), config.name_reference.last_mut()) {
+                (Some(spec), Some(reference)) => reference.fields.extend(parse(spec)),
+                _ => {
+                    let mut parts = line.split(' ').map(part);
+                    let mut next = || parts.next().unwrap_or_default();
+                    let (group, version, kind) = (next(), next(), next());
+                    config.name_reference.push(Reference { group, version, kind, fields: vec![] });
+                }
+            }
+        }
+        config
+    }
+
+    fn section(&mut self, name: &str) -> &mut Vec<FieldSpec> {
+        match name {
+            "namePrefix" => &mut self.name_prefix,
+            "nameSuffix" => &mut self.name_suffix,
+            "namespace" => &mut self.namespace,
+            "commonLabels" => &mut self.common_labels,
+            "templateLabels" => &mut self.template_labels,
+            "commonAnnotations" => &mut self.common_annotations,
+            "images" => &mut self.images,
+            "replicas" => &mut self.replicas,
+            _ => &mut self.var_reference,
+        }
+    }
+
+    /// Adds the fields of another configuration.
+    pub(crate) fn merge(&mut self, other: &Self) -> Result<(), Error> {
+        merge(&mut self.name_prefix, &other.name_prefix)?;
+        merge(&mut self.name_suffix, &other.name_suffix)?;
+        merge(&mut self.namespace, &other.namespace)?;
+        merge(&mut self.common_labels, &other.common_labels)?;
+        merge(&mut self.labels, &other.labels)?;
+        merge(&mut self.template_labels, &other.template_labels)?;
+        merge(&mut self.common_annotations, &other.common_annotations)?;
+        merge(&mut self.images, &other.images)?;
+        merge(&mut self.replicas, &other.replicas)?;
+        merge(&mut self.var_reference, &other.var_reference)?;
+        for reference in &other.name_reference {
+            match self.name_reference.iter_mut().find(|known| known.gvk() == reference.gvk()) {
+                Some(known) => merge(&mut known.fields, &reference.fields)?,
+                None => self.name_reference.push(reference.clone()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn part(text: &str) -> String {
+    if text == "*" { String::new() } else { text.to_owned() }
+}
+
+fn parse(line: &str) -> Option<FieldSpec> {
+    let mut parts = line.split(' ');
+    let (group, version, kind) = (part(parts.next()?), part(parts.next()?), part(parts.next()?));
+    let create = parts.next()? == "create";
+    Some(FieldSpec { group, version, kind, create, path: parts.next()?.to_owned() })
+}
+
+/// Adds specs that are not covered yet; two that differ in creation only are an error.
+pub(crate) fn merge(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<(), Error> {
+    for new in more {
+        let covers = |old: &&FieldSpec| old.path == new.path && selects(&new.gvk(), &old.gvk());
+        match specs.iter().find(covers) {
+            Some(old) if old.create != new.create => {
+                return Err(Error::rule("conflicting fieldspecs"));
+            }
+            Some(_) => {}
+            None => specs.push(new.clone()),
+        }
+    }
+    Ok(())
+}
+
+/// What is made at the end of a path that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Create {
+    Nothing,
+    Scalar,
+    Mapping,
+}
+
+/// Calls `set` on every value that a spec leads to in a resource of its kinds.
+pub(crate) fn visit(
+    resource: &mut Resource,
+    spec: &FieldSpec,
+    create: Create,
+    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if !spec.selects(&resource.gvk()) {
+        return Ok(());
+    }
+    let parts = path::split_slashes(&spec.path);
+    let create = if spec.create { create } else { Create::Nothing };
+    if walk(&mut resource.value, &parts, create, set)? {
+        return Ok(());
+    }
+    let (path, id) = (&spec.path, resource.id());
+    Err(Error::rule("expected sequence or mapping node")
+        .during(format!("considering field '{path}' of object {id}")))
+}
+
+/// Answers false where the path leads through a scalar.
+fn walk(
+    value: &mut Value,
+    parts: &[String],
+    create: Create,
+    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let Some((first, rest)) = parts.split_first() else {
+        return set(value).map(|()| true);
+    };
+    let map = match value {
+        Value::Null => return Ok(true),
+        Value::List(items) => {
+            for item in items {
+                if !walk(item, parts, create, set)? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        Value::Map(map) => map,
+        _ => return Ok(false),
+    };
+    let name = first.strip_suffix("[]");
+    if let Some(name) = name {
+        return match map.get_mut(name) {
+            Some(field) => {
+                if field.is_null() {
+                    *field = Vec::new().into();
+                }
+                walk(field, rest, create, set)
+            }
+            None => Ok(true),
+        };
+    }
+    if create == Create::Nothing {
+        return match map.get_mut(first.as_str()) {
+            Some(field) => walk(field, rest, create, set),
+            None => Ok(true),
+        };
+    }
+    let field = map.entry(first.clone()).or_default();
+    if field.is_null() {
+        let scalar = rest.is_empty() && create == Create::Scalar;
+        *field = if scalar { String::new().into() } else { Map::new().into() };
+    }
+    walk(field, rest, create, set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_complete() {
+        let config = Config::defaults();
+        assert_eq!(config.common_labels.len(), 32);
+        assert_eq!(config.var_reference.len(), 72);
+        assert!(config.name_reference.iter().any(|r| r.kind == "ConfigMap" && r.fields.len() > 30));
+    }
+}

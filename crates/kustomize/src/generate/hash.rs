@@ -1,0 +1,51 @@
+//! The suffix that changes with the content of an object.
+
+use manifest::{Map, Value, yaml};
+use sha2::{Digest, Sha256};
+
+/// How many digits of the digest are used.
+const DIGITS: usize = 10;
+
+/// The suffix of a ConfigMap or Secret (or, in an encoding of our own, of any other object).
+pub(crate) fn suffix(value: &Value) -> String {
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let mut content = Map::new();
+    let field = |name: &str| value.get(name).cloned().unwrap_or_else(|| "".into());
+    let optional = match kind {
+        "ConfigMap" => Some("binaryData"),
+        "Secret" => Some("stringData"),
+        _ => None,
+    };
+    match optional {
+        Some(optional) => {
+            content.insert("kind".into(), kind.into());
+            // kustomize looks the name up under a key that no object has.
+            content.insert("name".into(), "".into());
+            content.insert("data".into(), field("data"));
+            if kind == "Secret" {
+                content.insert("type".into(), field("type"));
+            }
+            if let Some(more @ Value::Map(_)) = value.get(optional) {
+                content.insert(optional.into(), more.clone());
+            }
+        }
+        None => {
+            content.insert("object".into(), value.clone());
+        }
+    }
+    encode(&yaml::to_json(&content.into()))
+}
+
+/// Digits that cannot spell words.
+fn encode(text: &str) -> String {
+    let digits = hex::encode(Sha256::digest(text.as_bytes()));
+    let replaced = digits.chars().take(DIGITS).map(|digit| match digit {
+        '0' => 'g',
+        '1' => 'h',
+        '3' => 'k',
+        'a' => 'm',
+        'e' => 't',
+        other => other,
+    });
+    replaced.collect()
+}

@@ -1,0 +1,98 @@
+//! Kustomize as a pure function: files in, Kubernetes objects out.
+//!
+//! Takes a tree of files (anything that is [`Files`]) and a directory in it, gives the objects that
+//! kustomize 5.8.1 prints for that directory, in its order. It refuses what reaches outside: paths
+//! that leave the tree, remote resources, Helm charts and functions that start programs. It reads
+//! no clock, no environment and no global state: the same files give the same objects, on any
+//! number of threads.
+//!
+//! ```
+//! let files: kustomize::Memory = [
+//!     ("kustomization.yaml", "resources: [web.yaml]\nnamePrefix: my-\n"),
+//!     ("web.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n"),
+//! ]
+//! .into_iter()
+//! .collect();
+//! let built = kustomize::build(&files, &kustomize::FilePath::root(), &Default::default())?;
+//! assert_eq!(built.into_objects()?[0].name(), "my-web");
+//! # Ok::<(), kustomize::Error>(())
+//! ```
+
+mod accumulate;
+mod builtin;
+mod emit;
+mod error;
+mod fieldspec;
+pub mod files;
+mod generate;
+mod kustomization;
+mod load;
+mod migrate;
+mod patch;
+mod resource;
+mod resources;
+mod transform;
+
+use manifest::{Object, Value};
+
+pub use error::Error;
+pub use files::{FilePath, Files, Memory, Overlay};
+pub use kustomization::FILE_NAMES;
+
+/// How a build goes beyond what the files say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which files a kustomization may read.
+    pub load_restriction: LoadRestriction,
+    /// The order of objects where the root kustomization names none.
+    pub order: Order,
+}
+
+/// Which files a kustomization may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadRestriction {
+    /// Every file of the tree.
+    #[default]
+    Tree,
+    /// Files in or below its own directory; bases may be anywhere in the tree.
+    RootOnly,
+}
+
+/// The order of objects where the root kustomization names none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By kind, then by name: the default of the command line.
+    #[default]
+    Legacy,
+    /// As they were read.
+    Fifo,
+}
+
+/// What a build gives.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The documents, in kustomize's order. Kustomize lets through what has no `apiVersion`.
+    pub documents: Vec<Value>,
+    /// Deprecated fields that were used, as kustomize words it.
+    pub warnings: Vec<String>,
+}
+
+impl Built {
+    /// The objects as kustomize prints them.
+    pub fn to_yaml(&self) -> String {
+        let documents = self.documents.iter().map(manifest::yaml::to_string);
+        documents.collect::<Vec<_>>().join("---\n")
+    }
+
+    /// The documents as objects; one that is none is an error that shows it.
+    pub fn into_objects(self) -> Result<Vec<Object>, Error> {
+        self.documents.into_iter().map(emit::object).collect()
+    }
+}
+
+/// Builds the kustomization in directory `root` of `files`.
+///
+/// Fails with the step that failed and what led to it; [`Error::chain`] is kustomize's wording.
+pub fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Result<Built, Error> {
+    accumulate::build(files, root, options)
+}

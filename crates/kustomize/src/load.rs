@@ -1,0 +1,211 @@
+//! Finding and reading what a kustomization refers to.
+
+use std::borrow::Cow;
+
+use crate::error::During;
+use crate::files::{FilePath, Files, Kind};
+use crate::kustomization::{FILE_NAMES, Kustomization};
+use crate::migrate::migrate;
+use crate::{Error, LoadRestriction};
+
+/// How many directories a build may load.
+pub(crate) const DIRECTORIES_MAX: usize = 50_000;
+/// How deep bases may nest.
+pub(crate) const BASES_DEPTH_MAX: usize = 100;
+/// How many bytes a build may read.
+pub(crate) const BYTES_MAX: usize = 1 << 30;
+
+/// A directory with the directories that led to it, outermost first.
+#[derive(Clone, Debug)]
+pub(crate) struct Location {
+    pub(crate) directory: FilePath,
+    pub(crate) above: Vec<FilePath>,
+}
+
+impl Location {
+    pub(crate) fn directory(&self) -> &FilePath {
+        &self.directory
+    }
+}
+
+/// Reads on behalf of one build, and keeps its bounds.
+pub(crate) struct Loader<'a> {
+    pub(crate) files: &'a dyn Files,
+    pub(crate) restriction: LoadRestriction,
+    directories: usize,
+    bytes: usize,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(files: &'a dyn Files, restriction: LoadRestriction) -> Self {
+        Self { files, restriction, directories: 0, bytes: 0 }
+    }
+
+    /// Finds and reads the kustomization file of a directory.
+    pub(crate) fn kustomization(
+        &mut self,
+        at: &Location,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Kustomization, &'static str), Error> {
+        self.directories += 1;
+        if self.directories > DIRECTORIES_MAX {
+            return Err(Error::Limit("number of bases"));
+        }
+        let directory = at.directory();
+        let found: Vec<_> = FILE_NAMES
+            .into_iter()
+            .filter_map(|name| Some((name, directory.join(name)?)))
+            .filter(|(_, path)| self.files.kind(path) == Some(Kind::File))
+            .collect();
+        let (name, path) = match found.as_slice() {
+            [one] => one.clone(),
+            [] => {
+                return Err(Error::rule(format!(
+                    "unable to find one of 'kustomization.yaml', 'kustomization.yml' or \
+                     'Kustomization' in directory '{directory}'"
+                )));
+            }
+            _ => {
+                return Err(Error::rule(format!(
+                    "Found multiple kustomization files under: {directory}\n"
+                )));
+            }
+        };
+        let text = self.read(&path)?;
+        let mut file = Kustomization::parse(&text)?;
+        warnings.append(&mut migrate(&mut file));
+        if file.is_empty() {
+            return Err(Error::rule("kustomization.yaml is empty"));
+        }
+        let errors = file.header_errors();
+        if !errors.is_empty() {
+            return Err(Error::rule(format!(
+                "Failed to read kustomization file under {directory}:\n{}",
+                errors.join("\n")
+            )));
+        }
+        Ok((file, name))
+    }
+
+    /// Reads a file that a kustomization names.
+    pub(crate) fn load(&mut self, at: &Location, name: &str) -> Result<Vec<u8>, Error> {
+        refuse_remote(name)?;
+        let directory = at.directory();
+        let Some(path) = directory.join(name) else {
+            return Err(Error::Refused(format!(
+                "security; file '{name}' is not in or below the root of the files"
+            )));
+        };
+        match self.files.kind(&path) {
+            Some(Kind::File) => {}
+            Some(Kind::Directory) => {
+                return Err(Error::File { problem: format!("read {path}: is a directory") });
+            }
+            None => {
+                let missing = "no such file or directory";
+                let problem = match self.restriction {
+                    LoadRestriction::Tree => format!("open {path}: {missing}"),
+                    LoadRestriction::RootOnly => {
+                        format!("evalsymlink failure on '{path}' : lstat {path}: {missing}")
+                    }
+                };
+                return Err(Error::File { problem });
+            }
+        }
+        if self.restriction == LoadRestriction::RootOnly && !path.is_within(directory) {
+            return Err(Error::Refused(format!(
+                "security; file '{path}' is not in or below '{directory}'"
+            )));
+        }
+        Ok(self.read_bytes(&path)?.into_owned())
+    }
+
+    /// Reads a text file that a kustomization names.
+    pub(crate) fn load_text(&mut self, at: &Location, name: &str) -> Result<String, Error> {
+        let bytes = self.load(at, name)?;
+        let not_text = |_| Error::File { problem: format!("{name}: not UTF-8 text") };
+        String::from_utf8(bytes).map_err(not_text)
+    }
+
+    fn read(&mut self, path: &FilePath) -> Result<String, Error> {
+        let bytes = self.read_bytes(path)?.into_owned();
+        let not_text = |_| Error::File { problem: format!("{path}: not UTF-8 text") };
+        String::from_utf8(bytes).map_err(not_text)
+    }
+
+    fn read_bytes(&mut self, path: &FilePath) -> Result<Cow<'a, [u8]>, Error> {
+        let files = self.files;
+        let bytes = files
+            .read(path)
+            .map_err(|error| Error::File { problem: format!("open {path}: {error}") })?;
+        self.bytes += bytes.len();
+        if self.bytes > BYTES_MAX {
+            return Err(Error::Limit("size of files read"));
+        }
+        Ok(bytes)
+    }
+
+    /// Follows a reference to a directory.
+    pub(crate) fn enter(&self, at: &Location, name: &str) -> Result<Location, Error> {
+        if name.is_empty() {
+            return Err(Error::rule("new root cannot be empty"));
+        }
+        refuse_remote(name)?;
+        if name.starts_with('/') {
+            return Err(Error::Refused(format!("new root '{name}' cannot be absolute")));
+        }
+        let Some(path) = at.directory().join(name) else {
+            return Err(Error::Refused(format!(
+                "security; base '{name}' is not in or below the root of the files"
+            )));
+        };
+        match self.files.kind(&path) {
+            Some(Kind::Directory) => {}
+            Some(Kind::File) => {
+                return Err(Error::File { problem: format!("'{path}': file is not directory") })
+                    .during(|| "must build at directory".to_owned());
+            }
+            None => {
+                return Err(Error::File {
+                    problem: format!(
+                        "not a valid directory: evalsymlink failure on '{path}' : lstat {path}: \
+                         no such file or directory"
+                    ),
+                })
+                .during(|| "must build at directory".to_owned());
+            }
+        }
+        let mut above = at.above.clone();
+        above.push(at.directory.clone());
+        if let Some(visited) = above.iter().rev().find(|visited| visited.is_within(&path)) {
+            let trail: Vec<_> = above.iter().map(ToString::to_string).collect();
+            return Err(Error::rule(format!(
+                "cycle detected: candidate root '{path}' contains visited root '{visited}' (by \
+                 way of {})",
+                trail.join(" -> ")
+            )));
+        }
+        if above.len() >= BASES_DEPTH_MAX {
+            return Err(Error::Limit("nesting of bases"));
+        }
+        Ok(Location { directory: path, above })
+    }
+}
+
+/// Whether a reference leaves the tree of files by its form.
+pub(crate) fn is_remote(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let schemes = ["http://", "https://", "ssh://", "git://", "file://", "git::", "git@"];
+    schemes.iter().any(|scheme| lower.starts_with(scheme))
+        || ["github.com/", "github.com:", "gh:"].iter().any(|host| lower.starts_with(host))
+        || (lower.contains(".git?ref=") || lower.contains("?ref="))
+}
+
+fn refuse_remote(name: &str) -> Result<(), Error> {
+    if is_remote(name) {
+        return Err(Error::Refused(format!(
+            "remote resource '{name}' is refused: only files of the artifact are built"
+        )));
+    }
+    Ok(())
+}

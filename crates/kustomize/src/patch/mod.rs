@@ -1,0 +1,5 @@
+//! The two patch languages.
+
+pub(crate) mod json6902;
+pub(crate) mod schema;
+pub(crate) mod strategic;

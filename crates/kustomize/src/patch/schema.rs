@@ -1,0 +1,188 @@
+//! Which lists a strategic merge joins, and by which keys.
+
+use std::collections::HashMap;
+
+use manifest::Value;
+
+use crate::Error;
+
+/// The merge keys of all known kinds; an immutable value.
+#[derive(Debug, Default)]
+pub(crate) struct Schema {
+    kinds: HashMap<(String, String), usize>,
+    definitions: Vec<HashMap<String, Field>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Field {
+    /// The definition of what is inside, if anything in there is merged.
+    inside: Option<usize>,
+    shape: Shape,
+    /// Keys of a list that is merged; none means by value.
+    merge: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shape {
+    #[default]
+    Object,
+    List,
+    Map,
+}
+
+/// A place in the schema of one kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Node<'a> {
+    Object(&'a HashMap<String, Field>, &'a Schema),
+    List(&'a Field, &'a Schema),
+    Map(&'a Field, &'a Schema),
+}
+
+impl<'a> Node<'a> {
+    /// The place of a mapping's entry.
+    pub(crate) fn field(self, name: &str) -> Option<Self> {
+        match self {
+            Self::Object(fields, schema) => {
+                let field = fields.get(name)?;
+                match field.shape {
+                    Shape::Object => schema.object(field.inside),
+                    Shape::List => Some(Self::List(field, schema)),
+                    Shape::Map => Some(Self::Map(field, schema)),
+                }
+            }
+            Self::Map(field, schema) => schema.object(field.inside),
+            Self::List(..) => None,
+        }
+    }
+
+    /// The place of a list's items.
+    pub(crate) fn items(self) -> Option<Self> {
+        match self {
+            Self::List(field, schema) => schema.object(field.inside),
+            _ => None,
+        }
+    }
+
+    /// The merge keys of a list that is joined.
+    pub(crate) fn merge_keys(self) -> Option<&'a [String]> {
+        match self {
+            Self::List(field, _) => field.merge.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Schema {
+    /// The kinds that kustomize knows by itself.
+    pub(crate) fn built_in() -> Self {
+        let mut schema = Self::default();
+        for line in include_str!("schema.txt").lines().filter(|line| !line.starts_with('#')) {
+            let mut words = line.split(' ');
+            if words.next() == Some("=") {
+                if let [api_version, kind, id] = words.collect::<Vec<_>>()[..] {
+                    let id = id.parse().unwrap_or(usize::MAX);
+                    schema.kinds.insert((api_version.to_owned(), kind.to_owned()), id);
+                }
+            } else {
+                schema.definitions.push(words.filter_map(field).collect());
+            }
+        }
+        schema
+    }
+
+    /// The kinds of an OpenAPI document.
+    pub(crate) fn from_openapi(document: &Value) -> Result<Self, Error> {
+        let definitions = document
+            .get("definitions")
+            .and_then(Value::as_map)
+            .ok_or_else(|| Error::rule("schema file has no `definitions`"))?;
+        let ids: HashMap<&str, usize> =
+            definitions.keys().enumerate().map(|(id, name)| (name.as_str(), id)).collect();
+        let mut schema = Self::default();
+        for (id, definition) in definitions.values().enumerate() {
+            let properties = definition.get("properties").and_then(Value::as_map);
+            let fields = properties.into_iter().flatten();
+            schema.definitions.push(
+                fields.map(|(name, property)| (name.clone(), open_field(property, &ids))).collect(),
+            );
+            let kinds = definition.get("x-kubernetes-group-version-kind").and_then(Value::as_list);
+            for kind in kinds.into_iter().flatten() {
+                let text = |key| kind.get(key).and_then(Value::as_str).unwrap_or_default();
+                let group = text("group");
+                let slash = if group.is_empty() { "" } else { "/" };
+                let api_version = format!("{group}{slash}{}", text("version"));
+                schema.kinds.insert((api_version, text("kind").to_owned()), id);
+            }
+        }
+        Ok(schema)
+    }
+
+    fn object(&self, id: Option<usize>) -> Option<Node<'_>> {
+        self.definitions.get(id?).map(|fields| Node::Object(fields, self))
+    }
+
+    /// The place of a whole object.
+    pub(crate) fn of(&self, value: &Value) -> Option<Node<'_>> {
+        let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        self.object(self.kinds.get(&(text("apiVersion")?, text("kind")?)).copied())
+    }
+}
+
+fn field(word: &str) -> Option<(String, Field)> {
+    let at = word.find(['.', '[', '{'])?;
+    let (name, rest) = word.split_at(at);
+    let shape = match rest.as_bytes().first()? {
+        b'.' => Shape::Object,
+        b'[' => Shape::List,
+        _ => Shape::Map,
+    };
+    let (inside, merge) = match rest.get(1..)?.split_once('!') {
+        Some((inside, keys)) => {
+            let keys = keys.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect();
+            (inside, Some(keys))
+        }
+        None => (rest.get(1..)?, None),
+    };
+    Some((name.to_owned(), Field { inside: inside.parse().ok(), shape, merge }))
+}
+
+fn open_field(property: &Value, ids: &HashMap<&str, usize>) -> Field {
+    let target = |value: &Value| {
+        let reference = value.get("$ref")?.as_str()?;
+        ids.get(reference.strip_prefix("#/definitions/")?).copied()
+    };
+    if let Some(inside) = target(property) {
+        return Field { inside: Some(inside), shape: Shape::Object, merge: None };
+    }
+    let text = |key| property.get(key).and_then(Value::as_str);
+    if text("type") == Some("array") {
+        let merged = text("x-kubernetes-patch-strategy")
+            .is_some_and(|strategies| strategies.split(',').any(|strategy| strategy == "merge"));
+        let listed = property.get("x-kubernetes-list-map-keys").and_then(Value::as_list);
+        let keys = match listed {
+            Some(keys) => keys.iter().map(Value::to_text).collect(),
+            None => text("x-kubernetes-patch-merge-key").map(str::to_owned).into_iter().collect(),
+        };
+        let inside = property.get("items").and_then(target);
+        return Field { inside, shape: Shape::List, merge: merged.then_some(keys) };
+    }
+    let inside = property.get("additionalProperties").and_then(target);
+    Field { inside, shape: Shape::Map, merge: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_keys_of_containers() {
+        let schema = Schema::built_in();
+        let deployment = serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment"}).into();
+        let spec = schema.of(&deployment).and_then(|node| node.field("spec"));
+        let pod = spec.and_then(|node| node.field("template")?.field("spec"));
+        let containers = pod.and_then(|node| node.field("containers"));
+        assert_eq!(containers.and_then(Node::merge_keys), Some(&["name".to_owned()][..]));
+        let ports = containers.and_then(|node| node.items()?.field("ports"));
+        assert_eq!(ports.and_then(Node::merge_keys).map(<[String]>::len), Some(2));
+    }
+}

@@ -1,0 +1,384 @@
+//! Strategic merge: the tree of a patch over the tree of an object.
+//!
+//! Follows kyaml's two-way merge: null removes, `$patch` deletes or replaces, lists with merge keys
+//! are joined by them with the patch's items first, all other lists are replaced.
+
+use manifest::yaml::{self, Step};
+use manifest::{Map, Value};
+
+use crate::Error;
+use crate::resource::Resource;
+
+use super::schema::{Node, Schema};
+
+const DIRECTIVE: &str = "$patch";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Directive {
+    Merge,
+    Replace,
+    Delete,
+}
+
+/// Applies a patch; an object that it deletes becomes null.
+pub(crate) fn apply(target: &mut Resource, patch: &Value, schema: &Schema) -> Result<(), Error> {
+    let node = schema.of(&target.value).or_else(|| schema.of(patch));
+    for path in std::mem::take(&mut target.blanks) {
+        drop_blank(&mut target.value, &path, node);
+    }
+    let value = std::mem::take(&mut target.value);
+    let merger = Merger { schema };
+    target.value = merger.merge(Some(value), Some(patch), node)?.unwrap_or_default();
+    Ok(())
+}
+
+/// Removes a value that was left out in the source, where a merge would look at it.
+fn drop_blank(value: &mut Value, path: &[Step], node: Option<Node<'_>>) {
+    let Some((first, rest)) = path.split_first() else { return };
+    match (value, first) {
+        (Value::Map(map), Step::Key(key)) if rest.is_empty() => {
+            if map.get(key).is_some_and(Value::is_null) {
+                map.shift_remove(key);
+            }
+        }
+        (Value::Map(map), Step::Key(key)) => {
+            if let Some(child) = map.get_mut(key) {
+                drop_blank(child, rest, node.and_then(|node| node.field(key)));
+            }
+        }
+        (Value::List(items), Step::Item(at)) => {
+            let Some(node) = node.filter(|node| node.merge_keys().is_some()) else { return };
+            if let Some(child) = items.get_mut(*at) {
+                drop_blank(child, rest, node.items());
+            }
+        }
+        _ => {}
+    }
+}
+
+struct Merger<'a> {
+    schema: &'a Schema,
+}
+
+impl<'a> Merger<'a> {
+    /// Joins two nodes; `None` removes.
+    fn merge(
+        &self,
+        dest: Option<Value>,
+        patch: Option<&Value>,
+        node: Option<Node<'a>>,
+    ) -> Result<Option<Value>, Error> {
+        let leading = match &dest {
+            Some(dest) if !dest.is_null() => Some(dest),
+            _ => patch.filter(|patch| !patch.is_null()),
+        };
+        let node = node.or_else(|| leading.and_then(|value| self.schema.of(value)));
+        match leading {
+            None if patch.is_some() => Ok(None),
+            None => Ok(dest),
+            Some(Value::Map(_)) => self.merge_maps(dest, patch, node),
+            Some(Value::List(_)) => match node.and_then(Node::merge_keys) {
+                Some(keys) => self.merge_lists(dest, patch, node, keys),
+                None => {
+                    expect_kind(patch, "SequenceNode", |v| matches!(v, Value::List(_)))?;
+                    Ok(patch.map_or(dest, |patch| Some(patch.clone())).filter(|v| !v.is_null()))
+                }
+            },
+            Some(_) => {
+                expect_kind(patch, "ScalarNode", |v| !matches!(v, Value::List(_) | Value::Map(_)))?;
+                Ok(patch.map_or(dest, |patch| Some(patch.clone())).filter(|v| !v.is_null()))
+            }
+        }
+    }
+
+    fn merge_maps(
+        &self,
+        dest: Option<Value>,
+        patch: Option<&Value>,
+        node: Option<Node<'a>>,
+    ) -> Result<Option<Value>, Error> {
+        expect_kind(patch, "MappingNode", |v| matches!(v, Value::Map(_)))?;
+        let mut own;
+        let mut patch = match patch {
+            Some(Value::Map(patch)) => Some(patch),
+            Some(_) => return Ok(None),
+            None => None,
+        };
+        let mut directive = Directive::Merge;
+        if let Some(map) = patch.filter(|map| map.contains_key(DIRECTIVE)) {
+            directive = directive_of(&map[DIRECTIVE])?;
+            own = map.clone();
+            own.shift_remove(DIRECTIVE);
+            patch = Some(&own);
+        }
+        let dest = match (dest, directive) {
+            (_, Directive::Delete) => return Ok(None),
+            (Some(Value::Map(dest)), Directive::Merge) => dest,
+            _ => patch.cloned().unwrap_or_default(),
+        };
+        self.merge_fields(dest, patch, node).map(|map| Some(map.into()))
+    }
+
+    fn merge_fields(
+        &self,
+        mut dest: Map,
+        patch: Option<&Map>,
+        node: Option<Node<'a>>,
+    ) -> Result<Map, Error> {
+        let mut names: Vec<String> = dest.keys().cloned().collect();
+        for key in patch.into_iter().flat_map(Map::keys) {
+            if !dest.contains_key(key) {
+                names.push(key.clone());
+            }
+        }
+        for name in names {
+            let inner = node.and_then(|node| node.field(&name));
+            let other = patch.and_then(|patch| patch.get(&name));
+            let Some(slot) = dest.get_mut(&name) else {
+                if let Some(value) = self.merge(None, other, inner)? {
+                    dest.insert(name, value);
+                }
+                continue;
+            };
+            match self.merge(Some(std::mem::take(slot)), other, inner)? {
+                Some(value) => *slot = value,
+                None => {
+                    dest.shift_remove(&name);
+                }
+            }
+        }
+        Ok(dest)
+    }
+
+    fn merge_lists(
+        &self,
+        dest: Option<Value>,
+        patch: Option<&Value>,
+        node: Option<Node<'a>>,
+        keys: &[String],
+    ) -> Result<Option<Value>, Error> {
+        expect_kind(patch, "SequenceNode", |v| matches!(v, Value::List(_)))?;
+        let mut patch = match patch {
+            Some(Value::List(items)) => Some(items.clone()),
+            Some(_) => return Ok(None),
+            None => None,
+        };
+        let had_dest = matches!(dest, Some(Value::List(_)));
+        let mut directive = Directive::Merge;
+        if let (true, Some(items)) = (had_dest, &mut patch) {
+            directive = list_directive(items)?;
+        }
+        let dest = match (dest, directive) {
+            (_, Directive::Delete) => return Ok(None),
+            (Some(Value::List(dest)), Directive::Merge) => dest,
+            _ => patch.clone().unwrap_or_default(),
+        };
+        let by_value = [String::new()];
+        let keys = if keys.is_empty() { &by_value[..] } else { keys };
+        self.join(dest, patch, node.and_then(Node::items), keys).map(|items| Some(items.into()))
+    }
+
+    /// Joins two lists by their merge keys; the patch's items come first.
+    fn join(
+        &self,
+        mut dest: Vec<Value>,
+        patch: Option<Vec<Value>>,
+        node: Option<Node<'a>>,
+        keys: &[String],
+    ) -> Result<Vec<Value>, Error> {
+        let mut all: Vec<Vec<String>> = Vec::new();
+        for item in patch.iter().flatten().chain(&dest) {
+            let values: Vec<_> = keys.iter().map(|key| value_of(item, key)).collect();
+            if !all.contains(&values) {
+                all.push(values);
+            }
+        }
+        if keys.len() > 1 {
+            unify(&mut all);
+        }
+        let mut added: Vec<Value> = Vec::new();
+        let mut valid_keys = keys.to_vec();
+        for values in &all {
+            let valid_values;
+            (valid_keys, valid_values) = valid(&all, values, keys);
+            let (own_keys, own_values) =
+                valid(std::slice::from_ref(&valid_values), &valid_values, &valid_keys);
+            let find =
+                |items: &[Value]| items.iter().position(|item| fits(item, &own_keys, &own_values));
+            let other = patch.as_ref().and_then(|items| items.get(find(items)?));
+            let slot = find(&dest);
+            let own = slot.and_then(|at| dest.get(at)).cloned();
+            let joined = self.merge(own, other, node)?;
+            let empty = |value: &Value| matches!(value, Value::Map(map) if map.is_empty());
+            let Some(mut joined) = joined.filter(|value| !value.is_null() && !empty(value)) else {
+                set_element(&mut dest, &valid_keys, &valid_values, None);
+                continue;
+            };
+            if let Value::Map(map) = &mut joined {
+                for (key, value) in valid_keys.iter().zip(&valid_values) {
+                    if !value.is_empty() && !map.contains_key(key) {
+                        map.insert(key.clone(), yaml::resolve_plain(value));
+                    }
+                }
+            }
+            if let Some(slot) = slot.and_then(|at| dest.get_mut(at)) {
+                slot.clone_from(&joined);
+            }
+            set_element(&mut added, &valid_keys, &valid_values, Some(joined));
+        }
+        if all.is_empty() {
+            return Ok(dest);
+        }
+        for item in dest {
+            append(&mut added, item, &valid_keys);
+        }
+        Ok(added)
+    }
+}
+
+fn expect_kind(
+    patch: Option<&Value>,
+    wanted: &str,
+    fits: impl Fn(&Value) -> bool,
+) -> Result<(), Error> {
+    let Some(patch) = patch.filter(|patch| !patch.is_null() && !fits(patch)) else {
+        return Ok(());
+    };
+    let found = match patch {
+        Value::Map(_) => "MappingNode",
+        Value::List(_) => "SequenceNode",
+        _ => "ScalarNode",
+    };
+    let text = yaml::to_string(patch);
+    Err(Error::rule(format!(
+        "wrong node kind: expected {wanted} but was {found}: node contents:\n{text}"
+    )))
+}
+
+fn directive_of(value: &Value) -> Result<Directive, Error> {
+    match value.to_text().as_str() {
+        "merge" => Ok(Directive::Merge),
+        "replace" => Ok(Directive::Replace),
+        "delete" => Ok(Directive::Delete),
+        other => Err(Error::rule(format!("unknown patch strategy '{other}'"))),
+    }
+}
+
+/// Takes the items that are nothing but a directive out of a list.
+fn list_directive(items: &mut Vec<Value>) -> Result<Directive, Error> {
+    let first = items.iter().find_map(|item| Some((item.as_map()?.len(), item.get(DIRECTIVE)?)));
+    let Some((1, value)) = first else { return Ok(Directive::Merge) };
+    let directive = directive_of(value)?;
+    items.retain(|item| item.get(DIRECTIVE).is_none());
+    Ok(directive)
+}
+
+/// The value of a merge key as text; the item itself where the list is joined by value.
+fn value_of(item: &Value, key: &str) -> String {
+    if key.is_empty() {
+        item.to_text()
+    } else {
+        item.get(key).map(Value::to_text).unwrap_or_default()
+    }
+}
+
+/// Fills keys that one occurrence leaves out from another that agrees with it.
+fn unify(all: &mut [Vec<String>]) {
+    for at in 0..all.len() {
+        for other in 0..all.len() {
+            if let Some(joined) = agree(&all[at], &all[other]) {
+                all[at].clone_from(&joined);
+                all[other] = joined;
+            }
+        }
+    }
+}
+
+fn agree(a: &[String], b: &[String]) -> Option<Vec<String>> {
+    let mut common = false;
+    let mut joined = Vec::new();
+    for (x, y) in a.iter().zip(b) {
+        if x == y {
+            common = true;
+        } else if !x.is_empty() && !y.is_empty() {
+            return None;
+        }
+        joined.push(if x.is_empty() { y.clone() } else { x.clone() });
+    }
+    common.then_some(joined)
+}
+
+/// Keeps the keys that any item has a value for.
+fn valid(all: &[Vec<String>], values: &[String], keys: &[String]) -> (Vec<String>, Vec<String>) {
+    let used: Vec<bool> = (0..keys.len())
+        .map(|at| all.iter().any(|values| values.get(at).is_some_and(|value| !value.is_empty())))
+        .collect();
+    if !used.contains(&true) {
+        return (keys.to_vec(), values.to_vec());
+    }
+    let kept = |texts: &[String]| {
+        texts.iter().zip(&used).filter(|(_, used)| **used).map(|(text, _)| text.clone()).collect()
+    };
+    (kept(keys), kept(values))
+}
+
+fn fits(item: &Value, keys: &[String], values: &[String]) -> bool {
+    if keys.first().is_some_and(String::is_empty) {
+        return values.first().is_some_and(|value| item.to_text() == *value);
+    }
+    item.as_map().is_some()
+        && keys.iter().zip(values).all(|(key, value)| match item.get(key) {
+            Some(field) => value.is_empty() || field.to_text() == *value,
+            None => false,
+        })
+}
+
+/// Replaces the items that fit by `element`, or adds it; `None` removes them.
+fn set_element(items: &mut Vec<Value>, keys: &[String], values: &[String], element: Option<Value>) {
+    let mut found = false;
+    let mut kept = Vec::with_capacity(items.len() + 1);
+    let by_key = keys.first().is_some_and(|key| !key.is_empty());
+    for item in items.drain(..) {
+        let empty = matches!(&item, Value::Map(map) if map.is_empty());
+        if item.is_null() || empty {
+            continue;
+        }
+        let foreign = by_key && item.as_map().is_none();
+        if foreign || values.is_empty() || !fits(&item, keys, values) {
+            if foreign || !values.is_empty() {
+                kept.push(item);
+            }
+            continue;
+        }
+        found = true;
+        kept.extend(element.clone());
+    }
+    if !found {
+        kept.extend(element);
+    }
+    *items = kept;
+}
+
+fn append(items: &mut Vec<Value>, item: Value, keys: &[String]) {
+    if keys.first().is_some_and(String::is_empty) {
+        let value = item.to_text();
+        set_element(items, keys, &[value], Some(item));
+        return;
+    }
+    let mut values = Vec::new();
+    for key in keys {
+        match item.get(key) {
+            Some(value) if !value.is_null() => values.push(value.to_text()),
+            _ => items.push(item.clone()),
+        }
+    }
+    if values.len() < keys.len() && keys.len() > 1 {
+        // An item without some key stands for itself.
+        items.dedup_by(|a, b| a == b && *a == item);
+        return;
+    }
+    if keys.len() > 1 {
+        set_element(items, keys, &values, None);
+    }
+    set_element(items, keys, &values, Some(item));
+}

@@ -1,0 +1,55 @@
+//! Labels on every object, its templates and its selectors.
+
+use manifest::Value;
+
+use crate::Error;
+use crate::fieldspec::{Config, Create, FieldSpec, merge, visit};
+use crate::kustomization::{Labels, Texts};
+use crate::resource::map_of;
+use crate::resources::Resources;
+
+/// The fields that one entry of `labels` touches.
+pub(crate) fn fields(entry: &Labels, config: &Config) -> Result<Vec<FieldSpec>, Error> {
+    let mut fields = entry.fields.clone();
+    let failed = |error: Error| error.during("failed to merge labels");
+    merge(&mut fields, &config.labels).map_err(failed)?;
+    if entry.include_selectors {
+        merge(&mut fields, &config.common_labels).map_err(failed)?;
+    } else {
+        if entry.include_templates {
+            merge(&mut fields, &config.template_labels)
+                .map_err(|error| error.during("failed to merge template fieldSpec"))?;
+        }
+        merge(&mut fields, &[FieldSpec::made("metadata/labels")]).map_err(failed)?;
+    }
+    Ok(fields)
+}
+
+/// Sets labels where the specs say.
+pub(crate) fn apply(
+    resources: &mut Resources,
+    labels: &Texts,
+    fields: &[FieldSpec],
+) -> Result<(), Error> {
+    for resource in resources.iter_mut() {
+        for field in fields {
+            visit(resource, field, Create::Mapping, &mut |value| set(value, labels))?;
+        }
+    }
+    Ok(())
+}
+
+fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
+    if !matches!(value, Value::Map(_) | Value::Null) {
+        let text = manifest::yaml::to_string(value);
+        let found = if value.as_list().is_some() { "SequenceNode" } else { "ScalarNode" };
+        return Err(Error::rule(format!(
+            "wrong node kind: expected MappingNode but was {found}: node contents:\n{text}"
+        )));
+    }
+    let map = map_of(value);
+    for (key, text) in labels {
+        map.insert(key.clone(), text.as_str().into());
+    }
+    Ok(())
+}

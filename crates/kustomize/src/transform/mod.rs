@@ -1,0 +1,13 @@
+//! What changes resources: one transformer a file.
+
+pub(crate) mod annotations;
+pub(crate) mod images;
+pub(crate) mod labels;
+pub(crate) mod names;
+pub(crate) mod namespace;
+pub(crate) mod order;
+pub(crate) mod patches;
+pub(crate) mod references;
+pub(crate) mod replacements;
+pub(crate) mod replicas;
+pub(crate) mod variables;

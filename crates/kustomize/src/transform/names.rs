@@ -1,0 +1,59 @@
+//! Prefixes and suffixes of names.
+
+use manifest::Value;
+
+use crate::Error;
+use crate::fieldspec::{Create, FieldSpec, visit};
+use crate::resource::Resource;
+use crate::resources::Resources;
+
+/// Which end of a name is extended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Prefix,
+    Suffix,
+}
+
+/// Extends the names of all objects but those whose name has a meaning of its own.
+pub(crate) fn apply(
+    resources: &mut Resources,
+    affix: &str,
+    end: End,
+    fields: &[FieldSpec],
+) -> Result<(), Error> {
+    for resource in resources.iter_mut() {
+        let original = resource.original_id();
+        let (group, kind) = (original.gvk.group.as_str(), original.gvk.kind.as_str());
+        let fixed = matches!(kind, "CustomResourceDefinition" | "Namespace")
+            || (group == "apiregistration.k8s.io" && kind == "APIService");
+        if fixed {
+            continue;
+        }
+        for field in fields.iter().filter(|field| original.is_selected(&field.gvk())) {
+            if field.path == "metadata/name" {
+                remember(resource, affix, end);
+            }
+            visit(resource, field, Create::Nothing, &mut |value| {
+                let name = value.to_text();
+                *value = Value::String(match end {
+                    End::Prefix => format!("{affix}{name}"),
+                    End::Suffix => format!("{name}{affix}"),
+                });
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn remember(resource: &mut Resource, affix: &str, end: End) {
+    if affix.is_empty() {
+        return;
+    }
+    let affixes = match end {
+        End::Prefix => &mut resource.history.prefixes,
+        End::Suffix => &mut resource.history.suffixes,
+    };
+    affixes.push(affix.to_owned());
+    resource.remember_id();
+}

@@ -1,0 +1,253 @@
+//! Names by which objects refer to others, after those others were renamed.
+
+use std::collections::HashMap;
+
+use manifest::{Gvk, Value};
+
+use crate::Error;
+use crate::fieldspec::{Create, Reference, visit};
+use crate::resource::{Id, Resource, selects};
+use crate::resources::Resources;
+
+/// An object that may be referred to, as it was and as it is.
+struct Candidate {
+    name: String,
+    namespace: String,
+    kind: String,
+    id: Id,
+    original: Id,
+    former: Vec<Id>,
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
+}
+
+struct Index {
+    candidates: Vec<Candidate>,
+    /// Former name → candidates in order.
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+/// Updates every reference to a renamed object.
+pub(crate) fn apply(resources: &mut Resources, references: &[Reference]) -> Result<(), Error> {
+    let index = Index::new(resources);
+    if index.by_name.is_empty() {
+        return Ok(());
+    }
+    for resource in resources.iter_mut() {
+        let original = resource.original_id();
+        for reference in references {
+            for field in reference.fields.iter().filter(|f| original.is_selected(&f.gvk())) {
+                let mut field = field.clone();
+                // The referrer's kind was checked against its former identity.
+                (field.group, field.version, field.kind) = Default::default();
+                let referrer = Referrer::new(resource, &field.path, reference.gvk());
+                let subject = referrer.id.to_string();
+                visit(resource, &field, Create::Nothing, &mut |v| referrer.update(v, &index))
+                    .map_err(|error| {
+                        let path = &field.path;
+                        let step =
+                            format!("updating name reference in '{path}' field of '{subject}'");
+                        error.during(step)
+                    })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Index {
+    fn new(resources: &Resources) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut candidates = Vec::new();
+        for resource in &resources.0 {
+            let former: Vec<_> = resource.former_ids().collect();
+            if former.is_empty() {
+                continue;
+            }
+            for id in &former {
+                let indexes = by_name.entry(id.name.clone()).or_default();
+                if indexes.last() != Some(&candidates.len()) {
+                    indexes.push(candidates.len());
+                }
+            }
+            candidates.push(Candidate {
+                name: resource.name(),
+                namespace: resource.namespace(),
+                kind: resource.kind().to_owned(),
+                id: resource.id(),
+                original: resource.original_id(),
+                former,
+                prefixes: resource.history.prefixes.clone(),
+                suffixes: resource.history.suffixes.clone(),
+            });
+        }
+        Self { candidates, by_name }
+    }
+}
+
+struct Referrer {
+    id: Id,
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
+    /// Kind that is referred to.
+    target: Gvk,
+    /// Kind that a role reference names beside the name.
+    role: Option<Gvk>,
+    /// Namespaces of the service accounts that a role binding names.
+    subject_namespaces: Vec<String>,
+}
+
+impl Referrer {
+    fn new(resource: &Resource, path: &str, target: Gvk) -> Self {
+        let text = |keys: &[&str]| Some(resource.value.at(keys)?.to_text());
+        let role = path.ends_with("roleRef/name").then(|| {
+            let (group, kind) = (text(&["roleRef", "apiGroup"])?, text(&["roleRef", "kind"])?);
+            Some(Gvk { group, version: String::new(), kind })
+        });
+        let mut subject_namespaces = Vec::new();
+        if resource.kind() == "RoleBinding" {
+            let subjects = resource.value.get("subjects").and_then(Value::as_list);
+            for subject in subjects.into_iter().flatten() {
+                let account = subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount");
+                if let (true, Some(namespace)) = (account, subject.get("namespace")) {
+                    subject_namespaces.push(namespace.to_text());
+                }
+            }
+        }
+        Self {
+            id: resource.id(),
+            prefixes: resource.history.prefixes.clone(),
+            suffixes: resource.history.suffixes.clone(),
+            target,
+            role: role.flatten(),
+            subject_namespaces,
+        }
+    }
+
+    fn update(&self, value: &mut Value, index: &Index) -> Result<(), Error> {
+        match value {
+            Value::Null => Ok(()),
+            Value::List(items) => items.iter_mut().try_for_each(|item| match item {
+                Value::List(_) => {
+                    Err(Error::rule("is expected to be either a string or a map of string"))
+                }
+                item => self.update(item, index),
+            }),
+            Value::Map(_) => self.update_mapping(value, index),
+            scalar => {
+                let old = scalar.to_text();
+                let found = self.select(&old, index, |_| true, |a, b| a.name == b.name)?;
+                if let Some(referral) = found.filter(|referral| referral.name != old) {
+                    *scalar = referral.name.as_str().into();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A mapping with a name and maybe a namespace, such as a role binding's subject.
+    fn update_mapping(&self, value: &mut Value, index: &Index) -> Result<(), Error> {
+        let Some(old) = value.get("name").map(Value::to_text) else {
+            return Err(Error::rule("path config error; no 'name' field in node"));
+        };
+        let namespace = value.get("namespace").map(Value::to_text);
+        let original = |candidate: &Candidate, namespace: &str| {
+            candidate.original.effective_namespace() == namespace
+        };
+        let any_original = namespace.as_deref().is_some_and(|namespace| {
+            index
+                .candidates
+                .iter()
+                .any(|candidate| self.may_refer_to(candidate) && original(candidate, namespace))
+        });
+        let in_namespace = |candidate: &Candidate| match namespace.as_deref() {
+            None => true,
+            Some(namespace) if any_original => original(candidate, namespace),
+            Some(namespace) => candidate.id.effective_namespace() == namespace,
+        };
+        let same = |a: &Candidate, b: &Candidate| a.name == b.name && a.namespace == b.namespace;
+        let Some(referral) = self.select(&old, index, in_namespace, same)? else { return Ok(()) };
+        if referral.name == old && referral.namespace.is_empty() {
+            return Ok(());
+        }
+        let Value::Map(map) = value else { return Ok(()) };
+        map.insert("name".into(), referral.name.as_str().into());
+        if !referral.namespace.is_empty() {
+            map.insert("namespace".into(), referral.namespace.as_str().into());
+        }
+        Ok(())
+    }
+
+    /// Whether the two can see each other at all.
+    fn may_refer_to(&self, candidate: &Candidate) -> bool {
+        self.id.cluster_scoped
+            || candidate.id.cluster_scoped
+            || candidate.id.effective_namespace() == self.id.effective_namespace()
+            || self.subject_namespaces.contains(&candidate.namespace)
+    }
+
+    fn select<'a>(
+        &self,
+        old: &str,
+        index: &'a Index,
+        also: impl Fn(&Candidate) -> bool,
+        same: impl Fn(&Candidate, &Candidate) -> bool,
+    ) -> Result<Option<&'a Candidate>, Error> {
+        let Some(indexes) = index.by_name.get(old) else { return Ok(None) };
+        let mut found: Vec<&Candidate> = indexes
+            .iter()
+            .filter_map(|at| index.candidates.get(*at))
+            .filter(|candidate| self.may_refer_to(candidate) && also(candidate))
+            .filter(|candidate| candidate.former.iter().any(|id| selects(&self.target, &id.gvk)))
+            .filter(|candidate| {
+                self.role
+                    .as_ref()
+                    .is_none_or(|role| candidate.former.iter().any(|id| selects(role, &id.gvk)))
+            })
+            .filter(|candidate| {
+                self.id.cluster_scoped
+                    || candidate.id.cluster_scoped
+                    || candidate.kind == "ServiceAccount"
+                    || candidate.id.effective_namespace() == self.id.effective_namespace()
+            })
+            .collect();
+        if found.len() > 1 {
+            found.retain(|candidate| self.affixes_agree(candidate, Empty::FitsAll));
+        }
+        if found.len() > 1 {
+            found.retain(|candidate| self.affixes_agree(candidate, Empty::FitsEmpty));
+        }
+        match found.as_slice() {
+            [] => Ok(None),
+            [first, rest @ ..] if rest.iter().all(|other| same(first, other)) => Ok(Some(first)),
+            several => {
+                let ids: Vec<_> = several.iter().map(|one| one.id.to_string()).collect();
+                let ids = ids.join(", ");
+                Err(Error::rule(format!("found multiple possible referrals: {ids}")))
+            }
+        }
+    }
+
+    fn affixes_agree(&self, other: &Candidate, empty: Empty) -> bool {
+        let agree = |a: &[String], b: &[String]| {
+            (empty == Empty::FitsAll && (a.is_empty() || b.is_empty())) || same_ending(a, b)
+        };
+        agree(&other.prefixes, &self.prefixes) && agree(&other.suffixes, &self.suffixes)
+    }
+}
+
+/// What an absent prefix or suffix agrees with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    FitsAll,
+    FitsEmpty,
+}
+
+/// Whether the shorter list is the end of the longer one.
+fn same_ending(a: &[String], b: &[String]) -> bool {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    if short.is_empty() {
+        return long.is_empty();
+    }
+    long.ends_with(short)
+}

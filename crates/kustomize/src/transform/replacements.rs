@@ -1,0 +1,418 @@
+//! Values copied from one object to fields of others.
+
+use manifest::selector::compile;
+use manifest::{Map, Value, path, yaml};
+
+use crate::Error;
+use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, ReplacementTarget};
+use crate::resource::{Id, Resource};
+use crate::resources::{Matcher, Resources};
+
+const DEFAULT_PATH: &str = "metadata.name";
+/// How long a list may become by an index one past its end: only one longer each time.
+const PATH_PARTS_MAX: usize = 256;
+
+/// Applies replacements in order; what one writes the next may read.
+pub(crate) fn apply(resources: &mut Resources, entries: &[ReplacementEntry]) -> Result<(), Error> {
+    for entry in entries {
+        let Some(targets) = &entry.targets else { return Err(incomplete()) };
+        let value = match (&entry.source_value, &entry.source) {
+            (None, None) => return Err(incomplete()),
+            (Some(_), Some(_)) => {
+                return Err(Error::rule("value and resource selectors are mutually exclusive"));
+            }
+            (Some(text), None) => yaml::resolve_plain(text),
+            (None, Some(source)) => read(resources, source)?,
+        };
+        for target in targets {
+            write(resources, &value, target)?;
+        }
+    }
+    Ok(())
+}
+
+fn incomplete() -> Error {
+    Error::rule("replacements must specify a source and at least one target")
+}
+
+fn ids(resource: &Resource) -> Vec<Id> {
+    // Selection here does not know which kinds are outside of namespaces.
+    let current = Id { cluster_scoped: false, ..resource.id() };
+    std::iter::once(current).chain(resource.former_ids()).collect()
+}
+
+fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Error> {
+    let gvk = manifest::Gvk {
+        group: source.group.clone(),
+        version: source.version.clone(),
+        kind: source.kind.clone(),
+    };
+    let (name, namespace) = (source.name.clone(), source.namespace.clone());
+    let wanted = Id { gvk, name, namespace, cluster_scoped: false };
+    let fits = |id: &Id| {
+        (wanted.name.is_empty() || wanted.name == id.name)
+            && (wanted.namespace.is_empty()
+                || wanted.effective_namespace() == id.effective_namespace())
+            && id.is_selected(&wanted.gvk)
+    };
+    let mut found = resources.0.iter().filter(|resource| ids(resource).iter().any(fits));
+    let described = described(&wanted, source);
+    let Some(resource) = found.next() else {
+        return Err(Error::rule(format!("nothing selected by {described}")));
+    };
+    if found.next().is_some() {
+        return Err(Error::rule(format!("multiple matches for selector {described}")));
+    }
+    let field_path = match source.field_path.as_str() {
+        "" => DEFAULT_PATH,
+        path => path,
+    };
+    let value = lookup(&resource.value, &path::split_dots(field_path))
+        .map_err(|error| error.during("error looking up replacement source"))?;
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Map(map) => map.is_empty(),
+        Value::List(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    };
+    let Some(value) = value.filter(|value| !empty(value)) else {
+        return Err(Error::rule(format!(
+            "fieldPath `{field_path}` is missing for replacement source {wanted}"
+        )));
+    };
+    refine(value, source.options.as_ref())
+}
+
+fn described(id: &Id, source: &ReplacementSource) -> String {
+    let mut parts = vec![id.to_string()];
+    if !source.field_path.is_empty() {
+        parts.push(source.field_path.clone());
+    }
+    if let Some(options) = &source.options {
+        if !options.delimiter.is_empty() || options.create {
+            let FieldOptions { delimiter, index, create, .. } = options;
+            parts.push(format!("{delimiter}({index}), create={create}"));
+        }
+    }
+    parts.join(":")
+}
+
+fn refine(value: &Value, options: Option<&FieldOptions>) -> Result<Value, Error> {
+    let Some(options) = options.filter(|options| !options.delimiter.is_empty()) else {
+        return Ok(value.clone());
+    };
+    if matches!(value, Value::Map(_) | Value::List(_)) {
+        return Err(Error::rule("delimiter option can only be used with scalar nodes"));
+    }
+    let text = value.to_text();
+    let part = usize::try_from(options.index)
+        .ok()
+        .and_then(|at| text.split(options.delimiter.as_str()).nth(at));
+    match part {
+        Some(part) if value.as_str().is_some() => Ok(part.into()),
+        Some(part) => Ok(yaml::resolve_plain(part)),
+        None => Err(Error::rule(format!(
+            "options.index {} is out of bounds for value {text}",
+            options.index
+        ))),
+    }
+}
+
+fn write(
+    resources: &mut Resources,
+    value: &Value,
+    target: &ReplacementTarget,
+) -> Result<(), Error> {
+    let Some(select) = &target.select else {
+        return Err(Error::rule("target must specify resources to select"));
+    };
+    let matcher = Matcher::new(select)?;
+    let mut rejected = Vec::new();
+    for reject in &target.reject {
+        let by_metadata =
+            !reject.label_selector.is_empty() || !reject.annotation_selector.is_empty();
+        let by_id = [&reject.group, &reject.version, &reject.kind, &reject.name, &reject.namespace]
+            .iter()
+            .any(|text| !text.is_empty());
+        rejected.push((Matcher::new(reject)?, by_metadata, by_id));
+    }
+    for resource in resources.iter_mut() {
+        let ids = ids(resource);
+        let refused = rejected.iter().any(|(matcher, by_metadata, by_id)| {
+            (*by_metadata && matcher.fits_metadata(&resource.value))
+                || (*by_id && ids.iter().any(|id| matcher.fits(id)))
+        });
+        let selected = matcher.fits_metadata(&resource.value)
+            && !refused
+            && ids.iter().any(|id| matcher.fits(id));
+        if !selected {
+            continue;
+        }
+        let default = [DEFAULT_PATH.to_owned()];
+        let paths =
+            if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
+        for field_path in paths {
+            copy(&mut resource.value, value, field_path, target.options.as_ref())?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(
+    object: &mut Value,
+    value: &Value,
+    field_path: &str,
+    options: Option<&FieldOptions>,
+) -> Result<(), Error> {
+    let create = options.is_some_and(|options| options.create).then_some(value);
+    let parts = path::split_dots(field_path);
+    if parts.len() > PATH_PARTS_MAX {
+        return Err(Error::Limit("field path"));
+    }
+    if let Some(done) = copy_into_text(object, value, &parts, create) {
+        return done;
+    }
+    let what = if create.is_some() { "find or create" } else { "find" };
+    let failed = || format!("unable to {what} field \"{field_path}\" in replacement target");
+    let mut count = 0_usize;
+    matching(object, &parts, create, &mut |field| {
+        count += 1;
+        set(field, value, options)
+    })
+    .map_err(|error| match error {
+        Found::Nothing(text) => Error::rule(text).during(failed()),
+        Found::Refused(error) => error,
+    })?;
+    if count == 0 { Err(Error::rule(failed())) } else { Ok(()) }
+}
+
+/// A path may go on inside a text that is YAML or JSON itself.
+fn copy_into_text(
+    object: &mut Value,
+    value: &Value,
+    parts: &[String],
+    create: Option<&Value>,
+) -> Option<Result<(), Error>> {
+    for at in 1..parts.len() {
+        let (front, rest) = parts.split_at(at);
+        let Ok(Some(Value::String(text))) = lookup(object, front) else { continue };
+        let Ok(mut inner) = yaml::read_one(text) else { continue };
+        let pretty = text.contains('\n') && text.contains("  ");
+        let json = text.trim_start().starts_with(['{', '[']);
+        let mut count = 0_usize;
+        let walked = matching(&mut inner, rest, create, &mut |field| {
+            count += 1;
+            set(field, value, None)
+        });
+        if walked.is_err() || count == 0 {
+            return None;
+        }
+        let written = match (json, pretty) {
+            (true, true) => pretty_json(&inner),
+            (true, false) => yaml::to_json(&inner),
+            (false, _) => yaml::to_string(&inner).trim().to_owned(),
+        };
+        let mut done = Ok(());
+        let replaced = matching(object, front, None, &mut |field| {
+            *field = written.as_str().into();
+            Ok(())
+        });
+        if let Err(Found::Refused(error)) = replaced {
+            done = Err(error);
+        }
+        return Some(done);
+    }
+    None
+}
+
+fn pretty_json(value: &Value) -> String {
+    let sorted: serde_json::Value = serde_json::from_str(&yaml::to_json(value)).unwrap_or_default();
+    serde_json::to_string_pretty(&sorted).unwrap_or_default()
+}
+
+fn set(field: &mut Value, value: &Value, options: Option<&FieldOptions>) -> Result<(), Error> {
+    let compound = |value: &Value| matches!(value, Value::Map(_) | Value::List(_));
+    let mut value = value.clone();
+    if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
+        if compound(field) {
+            return Err(Error::rule("delimiter option can only be used with scalar nodes"));
+        }
+        let text = field.to_text();
+        let mut parts: Vec<&str> = text.split(options.delimiter.as_str()).collect();
+        let new = value.to_text();
+        match usize::try_from(options.index) {
+            Err(_) => parts.insert(0, &new),
+            Ok(at) if at >= parts.len() => parts.push(&new),
+            Ok(at) => parts[at] = &new,
+        }
+        value = parts.join(&options.delimiter).into();
+    }
+    if compound(field) || compound(&value) {
+        *field = value;
+        return Ok(());
+    }
+    // A scalar keeps its type and takes the other's spelling.
+    *field = match field {
+        Value::String(_) => value.to_text().into(),
+        Value::Null => value,
+        _ => yaml::resolve_plain(&value.to_text()),
+    };
+    Ok(())
+}
+
+/// Finds the one field that a path without wildcards leads to.
+fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
+    let mut value = value;
+    for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
+        let next = if let Some((name, wanted)) = list_entry(part) {
+            let Value::List(items) = value else { return wrong_kind(value, "SequenceNode") };
+            let text = |item: &Value| match name {
+                "" => Some(item.to_text()),
+                name => item.get(name).map(Value::to_text),
+            };
+            items.iter().find(|item| text(item).as_deref() == Some(wanted))
+        } else if part == "*" {
+            return Err(Error::rule("wildcard is not supported in PathGetter"));
+        } else if let (Value::List(items), true) = (value, part == "-") {
+            items.last()
+        } else if let (Value::List(items), Ok(at)) = (value, part.parse::<usize>()) {
+            items.get(at)
+        } else {
+            match value {
+                Value::Map(map) => map.get(part),
+                Value::Null => None,
+                other => return wrong_kind(other, "MappingNode"),
+            }
+        };
+        match next {
+            Some(next) => value = next,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(value))
+}
+
+fn wrong_kind<'a>(value: &Value, wanted: &str) -> Result<Option<&'a Value>, Error> {
+    let found = match value {
+        Value::Map(_) => "MappingNode",
+        Value::List(_) => "SequenceNode",
+        _ => "ScalarNode",
+    };
+    let text = yaml::to_string(value);
+    Err(Error::rule(format!(
+        "wrong node kind: expected {wanted} but was {found}: node contents:\n{text}"
+    )))
+}
+
+/// `[name=value]` or `[=value]`.
+fn list_entry(part: &str) -> Option<(&str, &str)> {
+    part.strip_prefix('[')?.strip_suffix(']')?.split_once('=')
+}
+
+/// Why a path leads nowhere, or why a field was refused.
+enum Found {
+    Nothing(String),
+    Refused(Error),
+}
+
+/// Calls `set` on every field that a path leads to, making it where `create` says what it will be.
+fn matching(
+    value: &mut Value,
+    parts: &[String],
+    create: Option<&Value>,
+    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Found> {
+    let Some((part, rest)) = parts.split_first() else {
+        return set(value).map_err(Found::Refused);
+    };
+    if let Ok(at) = part.parse::<usize>() {
+        let Value::List(items) = value else { return not_a_list(value) };
+        if at == items.len() && create.is_some() {
+            items.push(blank(rest, create));
+        }
+        let length = items.len();
+        let Some(item) = items.get_mut(at) else {
+            let text = format!("index {at} specified but only {length} elements found");
+            return Err(Found::Nothing(text));
+        };
+        return matching(item, rest, create, set);
+    }
+    if let Some((name, pattern)) = list_entry(part) {
+        let Value::List(items) = value else { return not_a_list(value) };
+        return matching_items(items, (name, pattern), rest, create, set);
+    }
+    if part == "*" {
+        let Value::List(items) = value else { return not_a_list(value) };
+        return items.iter_mut().try_for_each(|item| matching(item, rest, create, set));
+    }
+    let map = match value {
+        Value::Map(map) => map,
+        Value::Null if create.is_some() => crate::resource::map_of(value),
+        Value::Null => return Ok(()),
+        other => {
+            let text = wrong_kind(other, "MappingNode").err().map(|error| error.to_string());
+            return Err(Found::Nothing(text.unwrap_or_default()));
+        }
+    };
+    match map.get_mut(part) {
+        Some(field) => matching(field, rest, create, set),
+        None if create.is_some() => {
+            let mut field = blank(rest, create);
+            matching(&mut field, rest, create, set)?;
+            map.insert(part.clone(), field);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+fn not_a_list(value: &Value) -> Result<(), Found> {
+    let text = wrong_kind(value, "SequenceNode").err().map(|error| error.to_string());
+    Err(Found::Nothing(text.unwrap_or_default()))
+}
+
+fn matching_items(
+    items: &mut Vec<Value>,
+    (name, pattern): (&str, &str),
+    rest: &[String],
+    create: Option<&Value>,
+    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Found> {
+    let regex = compile(pattern).map_err(|error| Found::Refused(error.into()))?;
+    let fits = |item: &Value| match name {
+        "" => regex.is_match(item.to_text().trim()),
+        name => item.get(name).is_some_and(|value| regex.is_match(value.to_text().trim())),
+    };
+    if create.is_some() && !items.iter().any(fits) {
+        items.push(match name {
+            "" => pattern.into(),
+            name => Map::from_iter([(name.to_owned(), yaml::resolve_plain(pattern))]).into(),
+        });
+    }
+    for item in items.iter_mut() {
+        if name.is_empty() {
+            if regex.is_match(item.to_text().trim()) {
+                set(item).map_err(Found::Refused)?;
+            }
+        } else if item.get(name).is_some_and(|value| regex.is_match(value.to_text().trim())) {
+            matching(item, rest, create, set)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands at a new place until the rest of the path is made.
+fn blank(rest: &[String], create: Option<&Value>) -> Value {
+    match rest.first() {
+        None => match create {
+            Some(Value::Map(_)) => Map::new().into(),
+            Some(Value::List(_)) => Vec::new().into(),
+            _ => Value::Null,
+        },
+        Some(next) if list_entry(next).is_some() || next.parse::<usize>().is_ok() => {
+            Vec::new().into()
+        }
+        Some(_) => Map::new().into(),
+    }
+}

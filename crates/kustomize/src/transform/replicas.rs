@@ -1,0 +1,38 @@
+//! Replica counts by name.
+
+use manifest::{Number, Value};
+
+use crate::Error;
+use crate::fieldspec::{Create, FieldSpec, visit};
+use crate::kustomization::Replica;
+use crate::resource::gvk_text;
+use crate::resources::Resources;
+
+/// Sets the count of every object with the name, of a kind that has one.
+pub(crate) fn apply(
+    resources: &mut Resources,
+    replica: &Replica,
+    fields: &[FieldSpec],
+) -> Result<(), Error> {
+    let mut found = false;
+    for field in fields {
+        let gvk = field.gvk();
+        for at in resources.matching_any(|id| id.name == replica.name && id.is_selected(&gvk)) {
+            found = true;
+            let Some(resource) = resources.0.get_mut(at) else { continue };
+            visit(resource, field, Create::Scalar, &mut |value| {
+                *value = Value::Number(Number::Int(replica.count));
+                Ok(())
+            })?;
+        }
+    }
+    if found {
+        return Ok(());
+    }
+    let kinds: Vec<_> = fields.iter().map(|field| gvk_text(&field.gvk())).collect();
+    Err(Error::rule(format!(
+        "resource with name {} does not match a config with the following GVK [{}]",
+        replica.name,
+        kinds.join(" ")
+    )))
+}

@@ -1,0 +1,198 @@
+//! `$(NAME)` in fields that may hold variables.
+
+use std::collections::BTreeMap;
+
+use manifest::{Gvk, Number, Value, path};
+
+use crate::Error;
+use crate::fieldspec::{Create, FieldSpec, visit};
+use crate::kustomization::{Variable, VariableObject};
+use crate::resource::Id;
+use crate::resources::Resources;
+
+/// Notes which resources variables read from, and adds them to those known.
+pub(crate) fn collect(
+    resources: &mut Resources,
+    known: &mut Vec<Variable>,
+    new: &[Variable],
+) -> Result<(), Error> {
+    for variable in new {
+        let id = id_of(&variable.object);
+        let exact = !id.namespace.is_empty() || id.cluster_scoped;
+        let found = resources.matching_any(|other| {
+            if exact { id.same_object(other) } else { id.same_name_and_kind(other) }
+        });
+        if found.len() > 1 {
+            return Err(Error::rule(format!(
+                "found {} resId matches for var {} (unable to disambiguate)",
+                found.len(),
+                variable.name
+            )));
+        }
+        if let Some(resource) = found.first().and_then(|at| resources.0.get_mut(*at)) {
+            resource.history.variables.push(variable.name.clone());
+        }
+    }
+    merge(known, new)
+}
+
+/// Adds variables; a name that is taken is an error.
+pub(crate) fn merge(known: &mut Vec<Variable>, new: &[Variable]) -> Result<(), Error> {
+    for variable in new {
+        if known.iter().any(|other| other.name == variable.name) {
+            return Err(Error::rule(format!("var '{}' already encountered", variable.name)));
+        }
+        known.push(variable.clone());
+    }
+    Ok(())
+}
+
+fn id_of(object: &VariableObject) -> Id {
+    let mut gvk = Gvk {
+        group: object.group.clone(),
+        version: object.version.clone(),
+        kind: object.kind.clone(),
+    };
+    if !object.api_version.is_empty() {
+        gvk = Gvk { kind: gvk.kind, ..Gvk::new(&object.api_version, "") };
+    }
+    let cluster_scoped = manifest::is_cluster_scoped(&gvk.api_version(), &gvk.kind);
+    Id { gvk, name: object.name.clone(), namespace: object.namespace.clone(), cluster_scoped }
+}
+
+/// Puts the values of variables where they are used.
+pub(crate) fn resolve(
+    resources: &mut Resources,
+    variables: &[Variable],
+    fields: &[FieldSpec],
+) -> Result<(), Error> {
+    let mut values = BTreeMap::new();
+    for variable in variables {
+        values.insert(variable.name.clone(), value_of(resources, variable)?);
+    }
+    if values.is_empty() {
+        return Ok(());
+    }
+    for resource in resources.iter_mut() {
+        for field in fields {
+            visit(resource, field, Create::Nothing, &mut |value| expand_in(value, &values))?;
+        }
+    }
+    Ok(())
+}
+
+fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> {
+    let name = &variable.name;
+    let source = resources.0.iter().find(|r| r.history.variables.contains(name));
+    let Some(source) = source else {
+        return Err(Error::rule(format!(
+            "var '{}' cannot be mapped to a field in the set of known resources",
+            described(variable)
+        )));
+    };
+    let path = match variable.field.fieldpath.as_str() {
+        "" => "metadata.name",
+        path => path,
+    };
+    // `a.b[0].c` and `a.b[k].c` are spelled without brackets elsewhere.
+    let path = path.replace('[', ".[");
+    let found = path::split_dots(&path).into_iter().filter(|part| !part.is_empty()).try_fold(
+        &source.value,
+        |value, part| {
+            let part = part.trim_matches(['[', ']']);
+            match value {
+                Value::List(items) => items.get(part.parse::<usize>().ok()?),
+                other => other.get(part),
+            }
+        },
+    );
+    found.cloned().ok_or_else(|| {
+        Error::rule(format!(
+            "field specified in var '{}' not found in corresponding resource",
+            described(variable)
+        ))
+    })
+}
+
+fn described(variable: &Variable) -> String {
+    let id = id_of(&variable.object);
+    format!(
+        "{{{} {{{} {{{} {} {} {}}} {} {}}} {{{}}}}}",
+        variable.name,
+        variable.object.api_version,
+        id.gvk.group,
+        id.gvk.version,
+        id.gvk.kind,
+        id.cluster_scoped,
+        id.name,
+        id.namespace,
+        variable.field.fieldpath
+    )
+}
+
+fn expand_in(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {
+    match value {
+        Value::String(text) => {
+            *value = expand(text, values);
+            Ok(())
+        }
+        Value::Map(map) => {
+            for value in map.values_mut() {
+                if let Value::String(text) = value {
+                    *value = expand(text, values);
+                }
+            }
+            Ok(())
+        }
+        Value::List(items) => items.iter_mut().try_for_each(|item| match item {
+            Value::String(text) => {
+                *item = expand(text, values);
+                Ok(())
+            }
+            _ => Err(Error::rule("invalid value type expect a string")),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Expands a text; one that is nothing but a variable takes the variable's type.
+fn expand(text: &str, values: &BTreeMap<String, Value>) -> Value {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(more) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = more;
+        } else if let Some((name, more)) =
+            rest.strip_prefix('(').and_then(|inner| inner.split_once(')'))
+        {
+            match values.get(name) {
+                Some(value) if !matches!(value, Value::Null | Value::List(_) | Value::Map(_)) => {
+                    if text == format!("$({name})") {
+                        return value.clone();
+                    }
+                    out.push_str(&go_text(value));
+                }
+                _ => {
+                    out.push_str("$(");
+                    out.push_str(name);
+                    out.push(')');
+                }
+            }
+            rest = more;
+        } else {
+            out.push('$');
+        }
+    }
+    out.push_str(rest);
+    Value::String(out)
+}
+
+fn go_text(value: &Value) -> String {
+    match value {
+        Value::Number(Number::Float(_)) => manifest::yaml::to_string(value).trim_end().to_owned(),
+        other => other.to_text(),
+    }
+}

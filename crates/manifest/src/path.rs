@@ -1,0 +1,66 @@
+//! Field paths, as kustomize's files write them.
+
+/// Splits a path such as `metadata/annotations/a\/b` at its slashes; `\/` is a slash in a name.
+pub fn split_slashes(path: &str) -> Vec<String> {
+    split(path, '/')
+}
+
+/// Splits a path such as `spec.containers.[name=a.b].image` at its dots.
+///
+/// Brackets keep their content together; a bracket without `=` is a name and loses its brackets.
+pub fn split_dots(path: &str) -> Vec<String> {
+    let mut parts = split(path, '.').into_iter();
+    let mut result = Vec::new();
+    while let Some(part) = parts.next() {
+        if !part.starts_with('[') || part.ends_with(']') {
+            result.push(part);
+            continue;
+        }
+        let mut bracket = part;
+        for more in parts.by_ref() {
+            bracket.push('.');
+            bracket.push_str(&more);
+            if more.ends_with(']') {
+                break;
+            }
+        }
+        if bracket.contains('=') {
+            result.push(bracket);
+        } else {
+            result.push(bracket.trim_matches(['[', ']']).to_owned());
+        }
+    }
+    result
+}
+
+fn split(path: &str, delimiter: char) -> Vec<String> {
+    let path = match path.strip_prefix(delimiter) {
+        Some(rest) if !path.is_empty() => rest,
+        _ => path,
+    };
+    let mut parts: Vec<String> = Vec::new();
+    for part in path.split(delimiter) {
+        match parts.last_mut() {
+            Some(last) if last.ends_with('\\') => {
+                last.pop();
+                last.push(delimiter);
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_as_kustomize_does() {
+        assert_eq!(split_slashes("/a/b\\/c/d"), ["a", "b/c", "d"]);
+        assert_eq!(split_dots("a.[b.c].d"), ["a", "b.c", "d"]);
+        assert_eq!(split_dots("a.[n=x.y].d"), ["a", "[n=x.y]", "d"]);
+        assert_eq!(split_dots("a.b\\.c"), ["a", "b.c"]);
+    }
+}

@@ -1,0 +1,49 @@
+//! YAML in and out, with the rules of go-yaml as kustomize applies them.
+//!
+//! Kustomize reads with one edition of go-yaml and converts configuration files with an older one;
+//! the difference is a [`Dialect`]. Its output is what that older edition prints for JSON, so the
+//! writer has one form for every tree.
+
+mod read;
+mod scalar;
+mod write;
+
+pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
+pub use write::{to_json, to_string};
+
+use crate::Value;
+
+/// Which spellings of scalars have a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Manifests: `yes` is text, `0o17` is a number, a date is rewritten as a timestamp.
+    Manifest,
+    /// Configuration: `yes` is true, `0o17` is text, a date stays as written, keys become text.
+    Configuration,
+}
+
+/// Reads every document of a file of manifests; empty documents are left out.
+///
+/// Values of `metadata.annotations` are text exactly as written, whatever they look like: that is
+/// what kustomize makes of them.
+pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
+    read::documents(text, Dialect::Manifest)
+}
+
+/// Reads the first document of a configuration file; an empty file is null.
+pub fn read_configuration(text: &str) -> Result<Value, Error> {
+    let documents = read::documents(text, Dialect::Configuration)?;
+    Ok(documents.into_iter().next().map_or(Value::Null, |document| document.value))
+}
+
+/// Reads one document as a manifest would be read; an empty text is null.
+pub fn read_one(text: &str) -> Result<Value, Error> {
+    let documents = read::documents(text, Dialect::Manifest)?;
+    Ok(documents.into_iter().next().map_or(Value::Null, |document| document.value))
+}
+
+/// What an unquoted scalar of a manifest means.
+pub fn resolve_plain(text: &str) -> Value {
+    scalar::resolve(text, Dialect::Manifest)
+        .map_or_else(|_| text.into(), scalar::Scalar::into_value)
+}
