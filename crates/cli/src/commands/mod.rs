@@ -1,0 +1,4 @@
+//! One file a command: parse, call, print.
+
+pub(crate) mod push;
+pub(crate) mod version;
