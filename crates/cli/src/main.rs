@@ -2,38 +2,26 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use args::{Args, Command};
+use clap::Parser;
 
+mod args;
 mod commands;
+mod error;
 mod local;
-
-/// Build, deliver and inspect Kubernetes objects.
-#[derive(Parser)]
-#[command(name = "sluice", version)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Build(commands::build::Args),
-}
+mod output;
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Build(args) => commands::build::run(&args),
+        Command::Push(args) => commands::push::run(&args),
+        Command::Version(args) => commands::version::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anyhow_line(&error);
+            error::report(&error);
             ExitCode::FAILURE
         }
     }
-}
-
-#[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
-fn anyhow_line(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
 }

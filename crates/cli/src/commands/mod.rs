@@ -1,3 +1,5 @@
-//! One file a command.
+//! One file a command: parse, call, print.
 
 pub(crate) mod build;
+pub(crate) mod push;
+pub(crate) mod version;

@@ -1,0 +1,24 @@
+//! What can be typed.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Build, deliver and inspect Kubernetes objects.
+#[derive(Parser)]
+#[command(name = "sluice", version, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One variant a command; each is a file in `commands/`.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print the objects of a kustomization directory.
+    Build(commands::build::Args),
+    /// Push artifacts to a registry.
+    Push(commands::push::Args),
+    /// Print the version.
+    Version(commands::version::Args),
+}
