@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use artifact::{Algorithm, Digest, HashWriter};
+use artifact::Digest;
+use artifact::digest::{Algorithm, HashWriter};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -15,8 +16,8 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use crate::auth::{Access, Auth};
 use crate::error::{Error, Failure};
 use crate::image::{
-    DOCKER_LIST, DOCKER_MANIFEST, Image, Layer, OCI_INDEX, OCI_MANIFEST, Operation, Pin, SCHEMA_1,
-    SCHEMA_1_SIGNED, child_of_index,
+    Blob, DOCKER_LIST, DOCKER_MANIFEST, Image, Layer, OCI_INDEX, OCI_MANIFEST, Operation, Pin,
+    SCHEMA_1, SCHEMA_1_SIGNED, child_of_index,
 };
 use crate::keychain::Keychain;
 use crate::reference::Reference;
@@ -85,21 +86,6 @@ pub struct Client {
     schemes: Mutex<HashMap<String, &'static str>>,
     layer_bytes_max: u64,
     temp_dir: PathBuf,
-}
-
-/// A layer's bytes, checked against size and digest, in a file without a name.
-#[derive(Debug)]
-pub struct Blob {
-    file: std::fs::File,
-    /// Number of bytes.
-    pub size_bytes: u64,
-}
-
-impl Blob {
-    /// The bytes from the start.
-    pub fn into_reader(self) -> impl std::io::Read {
-        self.file
-    }
 }
 
 /// What is asked of a repository.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use artifact::{Algorithm, Digest};
+use artifact::Digest;
+use artifact::digest::Algorithm;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};

@@ -2,7 +2,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use artifact::{Algorithm, Check, Error, Limits, Retention, Revision, Store, Stored};
+use artifact::digest::Algorithm;
+use artifact::store::{Check, Retention, Stored};
+use artifact::{Error, Limits, Revision, Store};
 
 use crate::archive::{file, gzip, tar};
 

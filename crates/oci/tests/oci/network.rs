@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use oci::{Stage, Verification};
+use oci::error::Stage;
+use oci::transport::Verification;
 use registry::{Effect, Fault, Registry, Setup, Transport};
 
 use crate::{Bench, text};
@@ -104,12 +105,12 @@ async fn a_registry_that_is_gone_is_reported_for_both_schemes() {
     let host = listener.local_addr().unwrap().to_string();
     drop(listener);
     let url = format!("oci://{host}/team/app");
-    let reference = oci::Reference::parse(&url, oci::PlainHttp::LocalOnly).unwrap();
+    let reference = oci::Reference::parse(&url, oci::reference::PlainHttp::LocalOnly).unwrap();
     let result = bench.client.resolve(&reference, &oci::Select::latest()).await;
     let refused = format!("dial tcp {host}: connect: connection refused");
     let expected = format!(
         "failed to determine artifact digest: \
          Get \"https://{host}/v2/\": {refused}; Get \"http://{host}/v2/\": {refused}"
     );
-    assert_eq!(artifact::explain(&result.err().unwrap()), expected);
+    assert_eq!(artifact::text::explain(&result.err().unwrap()), expected);
 }
