@@ -24,7 +24,7 @@ use crate::reference::Reference;
 use crate::select::Select;
 use crate::transport::{
     Call, Clock, Patience, Proxy, SystemClock, Tls, Transport, authority, body_text, read_body,
-    refusal,
+    refusal, shown,
 };
 
 /// What the distribution specification asks registries to take, and clients to stop at.
@@ -273,7 +273,7 @@ impl Client {
         }
         match response.content_length() {
             Some(stated) if stated != descriptor.size => Err(Failure::Malformed {
-                what: format!("GET {}", without_query(response.url())),
+                what: format!("GET {}", shown(response.url())),
                 problem: format!(
                     "Content-Length header {stated} does not match expected size {}",
                     descriptor.size
@@ -442,7 +442,7 @@ fn next_page(response: &Response) -> Result<Option<Url>, Failure> {
         return Ok(None);
     };
     let malformed = |problem: &str| Failure::Malformed {
-        what: format!("Link of {}", response.url()),
+        what: format!("Link of {}", shown(response.url())),
         problem: problem.into(),
     };
     let next = response.url().join(target).map_err(|_| malformed("malformed address"))?;
@@ -485,11 +485,4 @@ fn ping_text(scheme: &str, reference: &Reference, text: &str) -> String {
     }
     let problem = text.split_once(": ").map_or(text, |(_, problem)| problem);
     format!("GET {url}: {problem}")
-}
-
-/// An address without its query, which may hold a signature.
-fn without_query(url: &Url) -> Url {
-    let mut url = url.clone();
-    url.set_query(None);
-    url
 }

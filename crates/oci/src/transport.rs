@@ -281,7 +281,27 @@ pub(crate) fn authority(url: &Url) -> (Option<&str>, Option<u16>) {
 fn quoted_call(method: &Method, url: &Url) -> String {
     let name = method.as_str().to_ascii_lowercase();
     let (first, rest) = name.split_at(1);
-    format!("{}{rest} \"{url}\"", first.to_ascii_uppercase())
+    format!("{}{rest} \"{}\"", first.to_ascii_uppercase(), shown(url))
+}
+
+/// Parameters of a query that are no secrets.
+const SHOWN_PARAMETERS: [&str; 7] = ["digest", "from", "last", "mount", "n", "scope", "service"];
+
+/// An address as it may stand in a text: without a user, and without values of parameters that
+/// may be signatures.
+pub(crate) fn shown(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // Neither fails for an address that a request went to.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    if url.query_pairs().all(|(key, _)| SHOWN_PARAMETERS.contains(&key.as_ref())) {
+        return shown;
+    }
+    shown.query_pairs_mut().clear().extend_pairs(url.query_pairs().map(|(key, value)| {
+        let secret = !SHOWN_PARAMETERS.contains(&key.as_ref());
+        (key, if secret { "REDACTED".into() } else { value })
+    }));
+    shown
 }
 
 fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
@@ -388,7 +408,7 @@ pub(crate) async fn read_body(
 pub(crate) async fn refusal(method: &Method, response: Response) -> Failure {
     let status = response.status();
     let retry_after = retry_after(response.headers());
-    let subject = format!("{method} {}", response.url());
+    let subject = format!("{method} {}", shown(response.url()));
     let body = read_body(response, ERROR_BODY_BYTES_MAX, &subject).await.unwrap_or_default();
     let text = format!("{subject}: {}", refusal_text(status, &body));
     Failure::Status { text, status: status.as_u16(), retry_after }
@@ -459,6 +479,13 @@ mod tests {
         check(detail, "NAME_UNKNOWN: m; map[a:x b:1]");
         let two = r#"{"errors":[{"code":"A","message":"a"},{"code":"B","message":"b"}]}"#;
         check(two, "multiple errors returned: A: a; B: b");
+    }
+
+    #[test]
+    fn signatures_stay_out_of_texts() {
+        let url = Url::parse("https://user:pw@a.b/x?n=1000&X-Sig=secret").ok();
+        let text = url.map(|url| quoted_call(&Method::GET, &url));
+        assert_eq!(text.as_deref(), Some("Get \"https://a.b/x?n=1000&X-Sig=REDACTED\""));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod auth;
 mod network;
 mod pull;
 mod push;
+mod store;
 
 /// A clock that never waits and only moves when it is asked to wait or told to.
 #[derive(Clone)]
