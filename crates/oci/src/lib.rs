@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod ask;
 mod auth;
 mod client;
 pub mod constraint;
@@ -38,6 +39,7 @@ pub mod reference;
 pub mod select;
 pub mod transport;
 mod version;
+mod wording;
 
 pub use client::{Client, Options};
 pub use error::Error;

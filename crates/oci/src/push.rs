@@ -9,8 +9,9 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
+use crate::ask::Ask;
 use crate::auth::Access;
-use crate::client::{Ask, Client};
+use crate::client::Client;
 use crate::error::{Error, Failure};
 use crate::image::{Descriptor, OCI_MANIFEST};
 use crate::reference::Reference;
