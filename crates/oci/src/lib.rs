@@ -32,6 +32,7 @@ mod client;
 pub mod constraint;
 pub mod error;
 pub mod filter;
+mod filter_syntax;
 pub mod image;
 pub mod keychain;
 pub mod push;
