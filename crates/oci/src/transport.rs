@@ -164,13 +164,10 @@ impl Transport {
         let mut waits = RETRY_WAITS.into_iter();
         loop {
             let answer = self.follow(call).await;
-            let passing = match &answer {
-                Ok(response) => is_passing(response.status()),
-                Err(Fault::Lost(_)) => call.patience == Patience::Retry,
-                Err(Fault::Final(_)) => false,
-            };
             match waits.next() {
-                Some(wait) if passing => self.clock.sleep(wait).await,
+                Some(wait) if is_worth_retrying(&answer, call.patience, wait) => {
+                    self.clock.sleep(wait).await;
+                }
                 _ => return answer.map_err(Fault::into_failure),
             }
         }
@@ -222,6 +219,19 @@ impl Fault {
             Self::Lost(text) => Failure::Connection(text),
             Self::Final(failure) => failure,
         }
+    }
+}
+
+/// Whether a request may fare better after `wait`. A registry that asks for more time than that
+/// gets it from the caller, who does not hold a request meanwhile.
+fn is_worth_retrying(answer: &Result<Response, Fault>, patience: Patience, wait: Duration) -> bool {
+    match answer {
+        Ok(response) => {
+            let asked = retry_after(response.headers());
+            is_passing(response.status()) && asked.is_none_or(|asked| asked <= wait)
+        }
+        Err(Fault::Lost(_)) => patience == Patience::Retry,
+        Err(Fault::Final(_)) => false,
     }
 }
 

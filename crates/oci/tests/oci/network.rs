@@ -26,6 +26,8 @@ async fn a_registry_that_wants_to_be_left_alone_says_for_how_long() {
     let error = bench.resolve("v1").await.err().unwrap();
     assert_eq!(error.retry_after(), Some(Duration::from_mins(2)));
     assert_eq!(error.stage(), Stage::Pull);
+    assert!(bench.clock.waits().is_empty());
+    assert_eq!(bench.registry.take_log().len(), 2, "one HEAD, one GET");
     let expected = "failed to determine artifact digest: GET http://HOST/v2/team/app/manifests/v1: \
                     unexpected status code 429 Too Many Requests";
     assert_eq!(text(&bench, Err::<(), _>(error)), expected);
