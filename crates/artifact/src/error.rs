@@ -8,7 +8,7 @@ use crate::text::quoted;
 /// A failed operation on an archive or on the store.
 ///
 /// Texts and their order follow ocirepository.md, 8.1; print the whole chain with
-/// [`explain`](crate::explain).
+/// [`explain`](crate::text::explain).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -3,7 +3,7 @@
 //! Takes a gzip-compressed tar of a registry layer, gives a bounded [`Tree`] of its files, and
 //! packs what the [`Ignore`] rules leave of it into an archive whose bytes depend on the content
 //! only. A [`Store`] keeps such archives on disk, checks them against their [`Digest`], expires
-//! them and, through [`router`], serves them read-only.
+//! them and, through [`Store::router`], serves them read-only.
 //!
 //! It refuses names that leave the tree, hard links, devices, archives over their [`Limits`], and
 //! stored bytes that are not what their digest says. It knows neither registries nor clusters.
@@ -12,11 +12,11 @@
 //! let tree = artifact::Tree::from_files([("deploy/app.yaml", b"kind: List".as_slice())])?;
 //! let ignore = artifact::Ignore::new(&tree, Some("/*\n!/deploy\n"))?;
 //! let mut archive = Vec::new();
-//! artifact::pack(&tree, &ignore, &mut archive)?;
+//! tree.pack(&ignore, &mut archive)?;
 //! # Ok::<(), artifact::Error>(())
 //! ```
 
-mod digest;
+pub mod digest;
 mod directory;
 mod error;
 mod glob;
@@ -24,18 +24,14 @@ mod ignore;
 mod pack;
 mod revision;
 mod serve;
-mod store;
-mod text;
+pub mod store;
+pub mod text;
 mod tree;
 mod unpack;
 
-pub use digest::{Algorithm, Digest, HashWriter, InvalidDigest};
+pub use digest::Digest;
 pub use error::Error;
 pub use ignore::Ignore;
-pub use pack::pack;
 pub use revision::Revision;
-pub use serve::router;
-pub use store::{Check, Retention, Store, Stored};
-pub use text::{explain, quoted};
-pub use tree::{Entries, Limits, Tree};
-pub use unpack::unpack;
+pub use store::Store;
+pub use tree::{Limits, Tree};

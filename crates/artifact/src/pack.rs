@@ -15,24 +15,27 @@ const DIRECTORY_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o600;
 const EXECUTABLE_MODE: u32 = 0o700;
 
-/// Writes what `ignore` leaves of `tree` to `out` as a gzip-compressed tar.
-///
-/// Entries come in walk order below a root entry `.`, owned by nobody and without times.
-pub fn pack(tree: &Tree, ignore: &Ignore, out: impl Write) -> Result<(), Error> {
-    let gzip = GzBuilder::new().operating_system(GZIP_SYSTEM).write(out, Compression::default());
-    let mut archive = tar::Builder::new(gzip);
-    append(&mut archive, ".", tree, Node::Directory)?;
-    for (path, node) in tree.walk() {
-        let ignored = match node {
-            Node::Directory => ignore.ignores_directory(path),
-            Node::File { .. } => ignore.ignores_file(path),
-        };
-        if !ignored {
-            append(&mut archive, path, tree, node)?;
+impl Tree {
+    /// Writes what `ignore` leaves of the tree to `out` as a gzip-compressed tar.
+    ///
+    /// Entries come in walk order below a root entry `.`, owned by nobody and without times.
+    pub fn pack(&self, ignore: &Ignore, out: impl Write) -> Result<(), Error> {
+        let gzip =
+            GzBuilder::new().operating_system(GZIP_SYSTEM).write(out, Compression::default());
+        let mut archive = tar::Builder::new(gzip);
+        append(&mut archive, ".", self, Node::Directory)?;
+        for (path, node) in self.walk() {
+            let ignored = match node {
+                Node::Directory => ignore.ignores_directory(path),
+                Node::File { .. } => ignore.ignores_file(path),
+            };
+            if !ignored {
+                append(&mut archive, path, self, node)?;
+            }
         }
+        let gzip = archive.into_inner().map_err(Error::Pack)?;
+        gzip.finish().and_then(|mut out| out.flush()).map_err(Error::Pack)
     }
-    let gzip = archive.into_inner().map_err(Error::Pack)?;
-    gzip.finish().and_then(|mut out| out.flush()).map_err(Error::Pack)
 }
 
 fn append<W: Write>(

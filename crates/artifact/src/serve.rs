@@ -11,16 +11,18 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tower_http::services::ServeFile;
 
-use crate::store::{KIND, is_plain_name};
+use crate::store::{KIND, Store, is_plain_name};
 
 const NOT_FOUND: &str = "404 page not found\n";
 
-/// Serves the artifacts of the store at `root`.
-///
-/// Only artifact paths exist: there are no listings, and what the store keeps for itself is not
-/// reachable. `GET /` answers 200, which is the readiness probe of a deployment.
-pub fn router(root: &Path) -> Router {
-    Router::new().fallback(serve).with_state(Arc::new(root.to_owned()))
+impl Store {
+    /// Serves the artifacts of this store.
+    ///
+    /// Only artifact paths exist: there are no listings, and what the store keeps for itself is
+    /// not reachable. `GET /` answers 200, which is the readiness probe of a deployment.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(serve).with_state(Arc::new(self.root().to_owned()))
+    }
 }
 
 async fn serve(State(root): State<Arc<PathBuf>>, request: Request) -> Response {

@@ -14,8 +14,7 @@ use std::time::{Duration, SystemTime};
 use crate::digest::{Algorithm, Digest, HashReader, HashWriter};
 use crate::error::Error;
 use crate::revision::Revision;
-use crate::tree::{Entries, Limits};
-use crate::unpack::unpack;
+use crate::tree::{Entries, Limits, Tree};
 
 /// Where content lies; the leading dot keeps it out of what is served.
 const BLOBS: &str = ".blobs";
@@ -207,7 +206,7 @@ impl Store {
         let path = self.resolve(path)?;
         let file = File::open(&path).map_err(file_error("open", &path))?;
         let mut reader = HashReader::new(digest.algorithm(), BufReader::new(file));
-        let tree = unpack(&mut reader, limits, &self.root.join(UNFINISHED));
+        let tree = Tree::unpack(&mut reader, limits, &self.root.join(UNFINISHED));
         let found = reader.drain().map_err(file_error("read", &path))?;
         if found != *digest {
             return Err(Error::Corrupt(digest.to_string()));
@@ -273,12 +272,11 @@ impl Store {
         }
     }
 
-    /// The folder to serve with [`router`](crate::router) and to spool in.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where [`unpack`] may spool: on the store's own file system, emptied at start.
+    /// Where [`Tree::unpack`] may spool: on the store's own file system, emptied at start.
     pub fn spool_dir(&self) -> PathBuf {
         self.root.join(UNFINISHED)
     }

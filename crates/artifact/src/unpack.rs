@@ -18,30 +18,32 @@ const EXTENSION_BYTES_MAX: u64 = 1 << 20;
 /// Bits of a file's mode that let somebody execute it.
 const EXECUTE_BITS: u32 = 0o111;
 
-/// Unpacks `layer`; bytes beyond a few MiB are kept in an unnamed file in `spool_dir`.
-///
-/// The whole stream is read, so that a broken end is an error too. Symbolic links and global
-/// extended headers are skipped; hard links, devices, names that leave the tree and anything over
-/// `limits` fail the artifact.
-pub fn unpack(layer: impl Read, limits: &Limits, spool_dir: &Path) -> Result<Tree, Error> {
-    let mut compressed = Counted::new(layer, limits.compressed_bytes_max);
-    let magic = read_magic(&mut compressed)?;
-    let whole = magic.as_slice().chain(&mut compressed);
-    let mut plain = Counted::new(MultiGzDecoder::new(whole), limits.unpacked_bytes_max);
-    let mut tree = Tree::new(*limits, spool_dir);
-    let result = read_entries(&mut plain, &mut tree, limits).and_then(|()| {
-        io::copy(&mut plain, &mut io::sink()).map_err(|error| Error::ReadTar(go_error(error)))
-    });
-    let too_long = plain.exceeded;
-    drop(plain);
-    match result {
-        Err(_) if too_long => {
-            Err(Error::Limit { limit: limits.unpacked_bytes_max, unit: "unpacked bytes" })
+impl Tree {
+    /// Unpacks `layer`; bytes beyond a few MiB are kept in an unnamed file in `spool_dir`.
+    ///
+    /// The whole stream is read, so that a broken end is an error too. Symbolic links and global
+    /// extended headers are skipped; hard links, devices, names that leave the tree and anything over
+    /// `limits` fail the artifact.
+    pub fn unpack(layer: impl Read, limits: &Limits, spool_dir: &Path) -> Result<Self, Error> {
+        let mut compressed = Counted::new(layer, limits.compressed_bytes_max);
+        let magic = read_magic(&mut compressed)?;
+        let whole = magic.as_slice().chain(&mut compressed);
+        let mut plain = Counted::new(MultiGzDecoder::new(whole), limits.unpacked_bytes_max);
+        let mut tree = Tree::new(*limits, spool_dir);
+        let result = read_entries(&mut plain, &mut tree, limits).and_then(|()| {
+            io::copy(&mut plain, &mut io::sink()).map_err(|error| Error::ReadTar(go_error(error)))
+        });
+        let too_long = plain.exceeded;
+        drop(plain);
+        match result {
+            Err(_) if too_long => {
+                Err(Error::Limit { limit: limits.unpacked_bytes_max, unit: "unpacked bytes" })
+            }
+            Err(_) if compressed.exceeded => {
+                Err(Error::Limit { limit: limits.compressed_bytes_max, unit: "compressed bytes" })
+            }
+            result => result.map(|_| tree),
         }
-        Err(_) if compressed.exceeded => {
-            Err(Error::Limit { limit: limits.compressed_bytes_max, unit: "compressed bytes" })
-        }
-        result => result.map(|_| tree),
     }
 }
 

@@ -2,29 +2,29 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use artifact::{Algorithm, Digest, HashWriter};
+use artifact::Digest;
+use artifact::digest::{Algorithm, HashWriter};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LINK};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use crate::auth::{Access, Auth};
+use crate::ask::Ask;
+use crate::auth::Auth;
 use crate::error::{Error, Failure};
 use crate::image::{
-    DOCKER_LIST, DOCKER_MANIFEST, Image, Layer, OCI_INDEX, OCI_MANIFEST, Operation, Pin, SCHEMA_1,
-    SCHEMA_1_SIGNED, child_of_index,
+    Blob, DOCKER_LIST, DOCKER_MANIFEST, Image, Layer, OCI_INDEX, OCI_MANIFEST, Operation, Pin,
+    SCHEMA_1, SCHEMA_1_SIGNED, child_of_index,
 };
 use crate::keychain::Keychain;
 use crate::reference::Reference;
 use crate::select::Select;
-use crate::transport::{
-    Call, Clock, Patience, Proxy, SystemClock, Tls, Transport, authority, body_text, read_body,
-    refusal,
-};
+use crate::transport::{Clock, Proxy, SystemClock, Tls, Transport, authority, read_body, refusal};
+use crate::wording::{body_text, shown};
 
 /// What the distribution specification asks registries to take, and clients to stop at.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
@@ -82,48 +82,9 @@ impl Options {
 pub struct Client {
     pub(crate) transport: Transport,
     pub(crate) auth: Auth,
-    schemes: Mutex<HashMap<String, &'static str>>,
+    pub(crate) schemes: Mutex<HashMap<String, &'static str>>,
     layer_bytes_max: u64,
     temp_dir: PathBuf,
-}
-
-/// A layer's bytes, checked against size and digest, in a file without a name.
-#[derive(Debug)]
-pub struct Blob {
-    file: std::fs::File,
-    /// Number of bytes.
-    pub size_bytes: u64,
-}
-
-impl Blob {
-    /// The bytes from the start.
-    pub fn into_reader(self) -> impl std::io::Read {
-        self.file
-    }
-}
-
-/// What is asked of a repository.
-pub(crate) struct Ask {
-    pub(crate) method: Method,
-    /// Path behind `/v2/<repository>/`.
-    pub(crate) path: Vec<String>,
-    pub(crate) query: Option<String>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) access: Access,
-}
-
-impl Ask {
-    pub(crate) fn new(method: Method, path: &[&str]) -> Self {
-        Self {
-            method,
-            path: path.iter().map(|part| (*part).to_owned()).collect(),
-            query: None,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            access: Access::Pull,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -287,7 +248,7 @@ impl Client {
         }
         match response.content_length() {
             Some(stated) if stated != descriptor.size => Err(Failure::Malformed {
-                what: format!("GET {}", without_query(response.url())),
+                what: format!("GET {}", shown(response.url())),
                 problem: format!(
                     "Content-Length header {stated} does not match expected size {}",
                     descriptor.size
@@ -325,104 +286,6 @@ impl Client {
         file.rewind().await?;
         Ok(Blob { file: file.into_std().await, size_bytes })
     }
-
-    /// Asks a repository, over HTTPS first and then, where allowed, over plain HTTP.
-    pub(crate) async fn ask(&self, reference: &Reference, ask: &Ask) -> Result<Response, Failure> {
-        let known = self.schemes().get(reference.registry()).copied();
-        if let Some(scheme) = known {
-            return self.send(reference, ask, ask_url(scheme, reference, ask)?).await;
-        }
-        let patience =
-            if reference.allows_plain_http() { Patience::GiveUp } else { Patience::Retry };
-        let url = ask_url("https", reference, ask)?;
-        let secure = self.send_with(reference, ask, url, patience).await;
-        let unreachable = match secure {
-            Err(Failure::Connection(text)) if reference.allows_plain_http() => text,
-            answer => {
-                if answer.is_ok() {
-                    self.remember(reference, "https");
-                }
-                return answer.map_err(|failure| as_ping("https", reference, failure));
-            }
-        };
-        match self.send(reference, ask, ask_url("http", reference, ask)?).await {
-            Ok(response) if is_tls_server(&response) => {
-                let plain = refusal(&Method::GET, response).await;
-                Err(joined(reference, &unreachable, &plain))
-            }
-            Ok(response) => {
-                self.remember(reference, "http");
-                Ok(response)
-            }
-            Err(failure @ Failure::Connection(_)) => Err(joined(reference, &unreachable, &failure)),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Sends a request, and once more after a 401 that says how to authorise.
-    pub(crate) async fn send(
-        &self,
-        reference: &Reference,
-        ask: &Ask,
-        url: Url,
-    ) -> Result<Response, Failure> {
-        self.send_with(reference, ask, url, Patience::Retry).await
-    }
-
-    async fn send_with(
-        &self,
-        reference: &Reference,
-        ask: &Ask,
-        url: Url,
-        patience: Patience,
-    ) -> Result<Response, Failure> {
-        let mut call = Call::new(ask.method.clone(), url);
-        call.patience = patience;
-        call.headers.clone_from(&ask.headers);
-        call.body = ask.body.clone();
-        if let Some(header) = self.auth.header(&self.transport, reference, ask.access).await? {
-            call.headers.insert(AUTHORIZATION, header);
-        }
-        let response = self.transport.send(&call).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
-        }
-        if !self.auth.learn(reference, ask.access, &response)? {
-            // Some registries challenge at the root only.
-            let root = call.url.join("/v2/").map_err(|error| bad_url(reference, &error))?;
-            let ping = self.transport.send(&Call::new(Method::GET, root)).await?;
-            if !self.auth.learn(reference, ask.access, &ping)? {
-                return Ok(response);
-            }
-        }
-        let Some(header) = self.auth.header(&self.transport, reference, ask.access).await? else {
-            return Ok(response);
-        };
-        call.headers.insert(AUTHORIZATION, header);
-        self.transport.send(&call).await
-    }
-
-    fn schemes(&self) -> std::sync::MutexGuard<'_, HashMap<String, &'static str>> {
-        self.schemes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember(&self, reference: &Reference, scheme: &'static str) {
-        self.schemes().insert(reference.registry().into(), scheme);
-    }
-}
-
-fn ask_url(scheme: &str, reference: &Reference, ask: &Ask) -> Result<Url, Failure> {
-    let text = format!("{scheme}://{}/v2/{}", reference.registry(), reference.repository());
-    let mut url = Url::parse(&text).map_err(|error| bad_url(reference, &error))?;
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.extend(&ask.path);
-    }
-    url.set_query(ask.query.as_deref());
-    Ok(url)
-}
-
-fn bad_url(reference: &Reference, error: &dyn std::fmt::Display) -> Failure {
-    Failure::Malformed { what: reference.to_string(), problem: error.to_string() }
 }
 
 fn manifest_ask(method: Method, name: &str) -> Ask {
@@ -456,7 +319,7 @@ fn next_page(response: &Response) -> Result<Option<Url>, Failure> {
         return Ok(None);
     };
     let malformed = |problem: &str| Failure::Malformed {
-        what: format!("Link of {}", response.url()),
+        what: format!("Link of {}", shown(response.url())),
         problem: problem.into(),
     };
     let next = response.url().join(target).map_err(|_| malformed("malformed address"))?;
@@ -467,43 +330,4 @@ fn next_page(response: &Response) -> Result<Option<Url>, Failure> {
         return Err(malformed("leads to itself"));
     }
     Ok(Some(next))
-}
-
-/// Whether a server that was spoken to in plain HTTP wants TLS.
-fn is_tls_server(response: &Response) -> bool {
-    response.status() == StatusCode::BAD_REQUEST
-        && !response.headers().contains_key("docker-distribution-api-version")
-        && response.content_length().is_none_or(|length| length < 256)
-}
-
-/// Both texts of a registry that answers neither way; the reference finds that out with a ping,
-/// and its texts show the ping's address.
-fn joined(reference: &Reference, secure: &str, plain: &Failure) -> Failure {
-    let secure = ping_text("https", reference, secure);
-    let plain = ping_text("http", reference, &plain.to_string());
-    Failure::Connection(format!("{secure}; {plain}"))
-}
-
-fn as_ping(scheme: &str, reference: &Reference, failure: Failure) -> Failure {
-    match failure {
-        Failure::Connection(text) => Failure::Connection(ping_text(scheme, reference, &text)),
-        failure => failure,
-    }
-}
-
-/// Puts the ping's method and address in front of what went wrong.
-fn ping_text(scheme: &str, reference: &Reference, text: &str) -> String {
-    let url = format!("{scheme}://{}/v2/", reference.registry());
-    if let Some((_, problem)) = text.split_once("\": ") {
-        return format!("Get \"{url}\": {problem}");
-    }
-    let problem = text.split_once(": ").map_or(text, |(_, problem)| problem);
-    format!("GET {url}: {problem}")
-}
-
-/// An address without its query, which may hold a signature.
-fn without_query(url: &Url) -> Url {
-    let mut url = url.clone();
-    url.set_query(None);
-    url
 }

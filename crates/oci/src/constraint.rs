@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use artifact::quoted;
+use artifact::text::quoted;
 use regex::{Captures, Regex};
 
 use crate::version::{Version, compare_pre};

@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use artifact::InvalidDigest;
+use artifact::digest::InvalidDigest;
 
 use crate::select::NoTag;
 
 /// A failed step. The texts are those of ocirepository.md, 15; print the whole chain with
-/// `artifact::explain`.
+/// `artifact::text::explain`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

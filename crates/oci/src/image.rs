@@ -83,6 +83,21 @@ pub struct Image {
     pub layers: Vec<Descriptor>,
 }
 
+/// A layer's bytes, checked against size and digest, in a file without a name.
+#[derive(Debug)]
+pub struct Blob {
+    pub(crate) file: std::fs::File,
+    /// Number of bytes.
+    pub size_bytes: u64,
+}
+
+impl Blob {
+    /// The bytes from the start.
+    pub fn into_reader(self) -> impl std::io::Read {
+        self.file
+    }
+}
+
 #[derive(Deserialize)]
 struct ManifestBody {
     #[serde(default)]

@@ -1,16 +1,18 @@
 //! The registry client.
 //!
 //! Takes the address and the selection of a source ([`Reference`], [`Select`]), gives a [`Pin`],
-//! the [`Image`] behind it and the checked bytes of one [`Layer`] as a [`Blob`]; the other way
+//! the [`Image`] behind it and the checked bytes of one [layer](image::Layer); the other way
 //! round it pushes an artifact. It refuses malformed addresses, content that is not what its
 //! digest says, token services of foreign domains and anything larger than a named bound.
 //!
 //! Every failure is an [`Error`] whose chain reads as the condition message and whose
-//! [`Stage`] is the condition's reason. It knows no cluster; time and temporary space are given.
+//! [stage](error::Stage) is the condition's reason. It knows no cluster; time and temporary space are given.
 //!
 //! ```no_run
 //! # async fn pull() -> Result<(), oci::Error> {
-//! use oci::{Client, LayerSelector, Options, PlainHttp, Reference, Select};
+//! use oci::image::LayerSelector;
+//! use oci::reference::PlainHttp;
+//! use oci::{Client, Options, Reference, Select};
 //!
 //! let client = Client::new(&Options::new("/tmp"))?;
 //! # let parse = |url| Reference::parse(url, PlainHttp::LocalOnly).map_err(|_| oci::Error::NoLayers);
@@ -24,26 +26,24 @@
 //! # }
 //! ```
 
+mod ask;
 mod auth;
 mod client;
-mod constraint;
-mod error;
-mod filter;
-mod image;
-mod keychain;
-mod push;
-mod reference;
-mod select;
-mod transport;
+pub mod constraint;
+pub mod error;
+pub mod filter;
+mod filter_syntax;
+pub mod image;
+pub mod keychain;
+pub mod push;
+pub mod reference;
+pub mod select;
+pub mod transport;
 mod version;
+mod wording;
 
-pub use client::{Blob, Client, Options};
-pub use constraint::{Constraint, InvalidConstraint};
-pub use error::{Error, Failure, Stage};
-pub use filter::{Filter, InvalidFilter};
-pub use image::{Descriptor, Image, Layer, LayerSelector, Operation, Pin};
-pub use keychain::{Credential, InvalidKeychain, Keychain};
-pub use push::{Push, origin_annotations};
-pub use reference::{InvalidReference, PlainHttp, Reference};
-pub use select::{NoTag, Range, Select, Spelling};
-pub use transport::{Clock, Proxy, SystemClock, Tls, Verification};
+pub use client::{Client, Options};
+pub use error::Error;
+pub use image::{Image, Pin};
+pub use reference::Reference;
+pub use select::Select;

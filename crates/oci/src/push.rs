@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use artifact::{Algorithm, Digest};
+use artifact::Digest;
+use artifact::digest::Algorithm;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
+use crate::ask::Ask;
 use crate::auth::Access;
-use crate::client::{Ask, Client};
+use crate::client::Client;
 use crate::error::{Error, Failure};
 use crate::image::{Descriptor, OCI_MANIFEST};
 use crate::reference::Reference;

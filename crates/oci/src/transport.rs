@@ -1,7 +1,5 @@
-//! HTTP to a registry: TLS, proxy, redirects, retries, and errors in the reference's words
-//! (ocirepository.md, 7).
+//! HTTP to a registry: TLS, proxy, redirects and retries (ocirepository.md, 7).
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +8,11 @@ use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Response, Url};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::error::{Error, Failure};
 use crate::reference::is_local;
+use crate::wording::{body_text, connection_text, is_reset, quoted_call, refusal_text, shown};
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -166,13 +164,10 @@ impl Transport {
         let mut waits = RETRY_WAITS.into_iter();
         loop {
             let answer = self.follow(call).await;
-            let passing = match &answer {
-                Ok(response) => is_passing(response.status()),
-                Err(Fault::Lost(_)) => call.patience == Patience::Retry,
-                Err(Fault::Final(_)) => false,
-            };
             match waits.next() {
-                Some(wait) if passing => self.clock.sleep(wait).await,
+                Some(wait) if is_worth_retrying(&answer, call.patience, wait) => {
+                    self.clock.sleep(wait).await;
+                }
                 _ => return answer.map_err(Fault::into_failure),
             }
         }
@@ -227,6 +222,19 @@ impl Fault {
     }
 }
 
+/// Whether a request may fare better after `wait`. A registry that asks for more time than that
+/// gets it from the caller, who does not hold a request meanwhile.
+fn is_worth_retrying(answer: &Result<Response, Fault>, patience: Patience, wait: Duration) -> bool {
+    match answer {
+        Ok(response) => {
+            let asked = retry_after(response.headers());
+            is_passing(response.status()) && asked.is_none_or(|asked| asked <= wait)
+        }
+        Err(Fault::Lost(_)) => patience == Patience::Retry,
+        Err(Fault::Final(_)) => false,
+    }
+}
+
 /// Statuses after which the same request is sent again.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522)
@@ -277,90 +285,6 @@ pub(crate) fn authority(url: &Url) -> (Option<&str>, Option<u16>) {
     (url.host_str(), url.port_or_known_default())
 }
 
-/// `Get "https://…"`, as Go's client begins its errors.
-fn quoted_call(method: &Method, url: &Url) -> String {
-    let name = method.as_str().to_ascii_lowercase();
-    let (first, rest) = name.split_at(1);
-    format!("{}{rest} \"{url}\"", first.to_ascii_uppercase())
-}
-
-fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    let mut next = std::error::Error::source(error);
-    std::iter::from_fn(move || {
-        let current = next?;
-        // An I/O error keeps what it wraps behind its own door.
-        next = match current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => current.source(),
-        };
-        Some(current)
-    })
-}
-
-fn io_kind(error: &reqwest::Error) -> Option<std::io::ErrorKind> {
-    let found = sources(error).filter_map(|source| source.downcast_ref::<std::io::Error>());
-    found.map(std::io::Error::kind).last()
-}
-
-fn is_reset(error: &reqwest::Error) -> bool {
-    use std::io::ErrorKind as Kind;
-    let closed = sources(error).any(|source| source.to_string().contains("connection closed"));
-    let broken =
-        [Kind::ConnectionReset, Kind::BrokenPipe, Kind::UnexpectedEof, Kind::ConnectionAborted];
-    closed || io_kind(error).is_some_and(|kind| broken.contains(&kind))
-}
-
-/// What went wrong with a connection, in Go's words where we know them.
-fn connection_text(url: &Url, error: &reqwest::Error) -> String {
-    let tls = sources(error).find_map(|source| source.downcast_ref::<rustls::Error>());
-    if let Some(tls) = tls {
-        return tls_text(tls, url);
-    }
-    let host = url.host_str().unwrap_or_default();
-    let dial = format!("dial tcp {host}:{}", url.port_or_known_default().unwrap_or_default());
-    let chain: Vec<String> = sources(error).map(ToString::to_string).collect();
-    if chain.iter().any(|text| text.contains("dns error")) {
-        return format!("dial tcp: lookup {host}: no such host");
-    }
-    match io_kind(error) {
-        Some(std::io::ErrorKind::ConnectionRefused) => {
-            format!("{dial}: connect: connection refused")
-        }
-        Some(std::io::ErrorKind::UnexpectedEof) => "unexpected EOF".into(),
-        Some(std::io::ErrorKind::ConnectionReset) => "read: connection reset by peer".into(),
-        _ if error.is_timeout() => format!("{dial}: i/o timeout"),
-        _ if is_reset(error) => "EOF".into(),
-        _ => chain.last().cloned().unwrap_or_else(|| "unknown error".into()),
-    }
-}
-
-fn tls_text(error: &rustls::Error, url: &Url) -> String {
-    use rustls::{CertificateError as Bad, Error as Tls};
-    let problem = match error {
-        Tls::InvalidCertificate(bad) => match bad {
-            Bad::UnknownIssuer => "certificate signed by unknown authority".into(),
-            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet => {
-                "certificate has expired or is not yet valid".into()
-            }
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-                format!("certificate is not valid for {}", url.host_str().unwrap_or_default())
-            }
-            bad => format!("{bad:?}"),
-        },
-        Tls::InvalidMessage(_) => return "http: server gave HTTP response to HTTPS client".into(),
-        error => return format!("tls: {error}"),
-    };
-    format!("tls: failed to verify certificate: x509: {problem}")
-}
-
-/// A broken body, in Go's words.
-pub(crate) fn body_text(error: &reqwest::Error) -> String {
-    if error.is_body() || error.is_decode() || is_reset(error) {
-        return "unexpected EOF".into();
-    }
-    error.to_string()
-}
-
 /// Reads a whole body of at most `max` bytes.
 pub(crate) async fn read_body(
     mut response: Response,
@@ -388,53 +312,10 @@ pub(crate) async fn read_body(
 pub(crate) async fn refusal(method: &Method, response: Response) -> Failure {
     let status = response.status();
     let retry_after = retry_after(response.headers());
-    let subject = format!("{method} {}", response.url());
+    let subject = format!("{method} {}", shown(response.url()));
     let body = read_body(response, ERROR_BODY_BYTES_MAX, &subject).await.unwrap_or_default();
     let text = format!("{subject}: {}", refusal_text(status, &body));
     Failure::Status { text, status: status.as_u16(), retry_after }
-}
-
-fn refusal_text(status: StatusCode, body: &[u8]) -> String {
-    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
-    let errors: Vec<String> =
-        parsed["errors"].as_array().into_iter().flatten().map(diagnostic).collect();
-    let reason = status.canonical_reason().unwrap_or_default();
-    match errors.as_slice() {
-        [] if body.is_empty() => format!("unexpected status code {} {reason}", status.as_u16()),
-        [] => {
-            let body = String::from_utf8_lossy(body);
-            format!("unexpected status code {} {reason}: {body}", status.as_u16())
-        }
-        [one] => one.clone(),
-        several => format!("multiple errors returned: {}", several.join("; ")),
-    }
-}
-
-fn diagnostic(error: &Value) -> String {
-    let field = |name: &str| error[name].as_str().unwrap_or_default();
-    let mut text = format!("{}: {}", field("code"), field("message"));
-    if !error["detail"].is_null() {
-        let _ = write!(text, "; {}", go_value(&error["detail"]));
-    }
-    text
-}
-
-/// A JSON value as Go prints it with `%v`.
-fn go_value(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(go_value).collect::<Vec<_>>().join(" "))
-        }
-        Value::Object(map) => {
-            let mut fields: Vec<_> =
-                map.iter().map(|(key, value)| format!("{key}:{}", go_value(value))).collect();
-            fields.sort();
-            format!("map[{}]", fields.join(" "))
-        }
-        other => other.to_string(),
-    }
 }
 
 /// `Retry-After` in seconds; dates are not read.
@@ -446,20 +327,6 @@ fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn refusals_read_like_the_references() {
-        let check = |body: &str, expected: &str| {
-            assert_eq!(refusal_text(StatusCode::NOT_FOUND, body.as_bytes()), expected);
-        };
-        check("", "unexpected status code 404 Not Found");
-        check("gone", "unexpected status code 404 Not Found: gone");
-        let detail =
-            r#"{"errors":[{"code":"NAME_UNKNOWN","message":"m","detail":{"b":1,"a":"x"}}]}"#;
-        check(detail, "NAME_UNKNOWN: m; map[a:x b:1]");
-        let two = r#"{"errors":[{"code":"A","message":"a"},{"code":"B","message":"b"}]}"#;
-        check(two, "multiple errors returned: A: a; B: b");
-    }
 
     #[test]
     fn addresses_of_the_inside() {

@@ -76,7 +76,7 @@ pub(crate) fn sourceignore_archive(root: &Path) -> Result<Option<Report>> {
         let tree = Tree::from_directory(folder.path(), &artifact::Limits::default(), spool.path())?;
         let ignore = Ignore::new(&tree, text(&row, "spec_ignore"))?;
         let mut archive = Vec::new();
-        artifact::pack(&tree, &ignore, &mut archive)?;
+        tree.pack(&ignore, &mut archive)?;
         let expected: Vec<_> =
             row["entries"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let found = listing(&archive)?;
@@ -127,7 +127,8 @@ pub(crate) fn semver(root: &Path) -> Result<Option<Report>> {
         let [range, version, expected] = line.split('\t').collect::<Vec<_>>()[..] else {
             anyhow::bail!("{line}: not three columns");
         };
-        let found = oci::Constraint::parse(range).map(|range| range.admits_text(version));
+        let found =
+            oci::constraint::Constraint::parse(range).map(|range| range.admits_text(version));
         report.row((found != Ok(expected == "true")).then(|| line.to_owned()));
     }
     Ok(Some(report))
@@ -139,12 +140,12 @@ pub(crate) fn semver_select(root: &Path) -> Result<Option<Report>> {
     let mut report = Report::default();
     for row in rows {
         let tags: Vec<String> = serde_json::from_value(row["tags"].clone()).unwrap_or_default();
-        let range = oci::Range {
+        let range = oci::select::Range {
             expression: text(&row, "semver").unwrap_or_default().into(),
             filter: text(&row, "filter").unwrap_or_default().into(),
-            spelling: oci::Spelling::of_layer(text(&row, "media_type")),
+            spelling: oci::select::Spelling::of_layer(text(&row, "media_type")),
         };
-        let found = range.select(&tags).map_err(|error| artifact::explain(&error));
+        let found = range.select(&tags).map_err(|error| artifact::text::explain(&error));
         let wrong = match (&found, text(&row, "error")) {
             (Ok(tag), None) => {
                 let equal =
@@ -164,7 +165,7 @@ pub(crate) fn semver_filter(root: &Path) -> Result<Option<Report>> {
     let Some(rows) = rows(root, "semver_filter.jsonl")? else { return Ok(None) };
     let mut report = Report::default();
     for row in rows {
-        let filter = oci::Filter::new(text(&row, "pattern").unwrap_or_default());
+        let filter = oci::filter::Filter::new(text(&row, "pattern").unwrap_or_default());
         let tag = text(&row, "tag").unwrap_or_default();
         let found = filter.map(|filter| filter.matches(tag)).map_err(|error| error.to_string());
         let expected = match text(&row, "error") {
@@ -199,11 +200,17 @@ pub(crate) fn reference(root: &Path) -> Result<Option<Report>> {
 fn address(row: &Value) -> Option<String> {
     let url = text(row, "url").unwrap_or_default();
     let insecure = row["insecure"] == true;
-    let plain = if insecure { oci::PlainHttp::Allowed } else { oci::PlainHttp::LocalOnly };
+    let plain = if insecure {
+        oci::reference::PlainHttp::Allowed
+    } else {
+        oci::reference::PlainHttp::LocalOnly
+    };
     let found = oci::Reference::parse(url, plain);
     let found = match (&found, text(row, "error")) {
         (Err(error), expected) if Some(error.to_string().as_str()) == expected => return None,
-        (Err(oci::InvalidReference::Registry(_)), None) if is_stricter_host(url) => return None,
+        (Err(oci::reference::InvalidReference::Registry(_)), None) if is_stricter_host(url) => {
+            return None;
+        }
         (Ok(found), None) => found,
         _ => return Some(format!("{row}: found {found:?}")),
     };

@@ -1,4 +1,5 @@
-use artifact::{Algorithm, Error, Revision, Store};
+use artifact::digest::Algorithm;
+use artifact::{Error, Revision, Store};
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -6,6 +7,7 @@ use tower::ServiceExt;
 
 struct Served {
     root: tempfile::TempDir,
+    store: Store,
     path: String,
 }
 
@@ -16,11 +18,11 @@ impl Served {
         let path = store.path("ns", "obj", &Revision::new("sha256:aa")).unwrap();
         store.write(&path, |out| out.write_all(b"0123456789").map_err(Error::Pack)).unwrap();
         store.point_latest(&path).unwrap();
-        Self { root, path: format!("/{path}") }
+        Self { root, store, path: format!("/{path}") }
     }
 
     async fn send(&self, request: Request<Body>) -> Response<Body> {
-        artifact::router(self.root.path()).oneshot(request).await.unwrap()
+        self.store.router().oneshot(request).await.unwrap()
     }
 
     async fn status(&self, method: Method, path: &str) -> StatusCode {

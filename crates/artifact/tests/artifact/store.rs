@@ -2,7 +2,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use artifact::{Algorithm, Check, Error, Limits, Retention, Revision, Store, Stored};
+use artifact::digest::Algorithm;
+use artifact::store::{Check, Retention, Stored};
+use artifact::{Error, Limits, Revision, Store};
 
 use crate::archive::{file, gzip, tar};
 
@@ -133,4 +135,26 @@ fn old_artifacts_expire_by_age_then_by_number() {
     assert_eq!(expire(120, &[4, 3, 2, 1, 0], 2), (3, 2));
     assert_eq!(expire(60, &[70, 65], 2), (1, 1));
     assert_eq!(expire(60, &[10, 0], 2), (0, 2));
+}
+
+#[test]
+fn many_objects_share_content_without_stepping_on_each_other() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    std::thread::scope(|threads| {
+        for object in 0..8 {
+            let store = &store;
+            threads.spawn(move || {
+                for round in 0..20 {
+                    let name = format!("obj-{object}");
+                    let stored =
+                        put(store, &name, "sha256:aa", format!("{}", round % 2).as_bytes());
+                    let digest = stored.digest.to_string();
+                    assert_eq!(store.check(&stored.path, &digest).unwrap(), Check::Present);
+                    assert!(store.remove("ns", &name).unwrap());
+                }
+            });
+        }
+    });
+    assert_eq!(blobs(root.path()), 0);
 }

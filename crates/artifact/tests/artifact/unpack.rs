@@ -1,4 +1,7 @@
-use artifact::{Entries, Error, Limits, Tree, explain, unpack};
+use std::collections::BTreeMap;
+
+use artifact::text::explain;
+use artifact::{Error, Limits, Tree};
 use proptest::prelude::*;
 use tar::EntryType;
 
@@ -6,13 +9,13 @@ use crate::archive::{entry, file, gzip, pax, record, tar};
 
 fn unpack_bytes(bytes: &[u8], limits: &Limits) -> Result<Tree, Error> {
     let spool = tempfile::tempdir().unwrap();
-    let tree = unpack(bytes, limits, spool.path());
+    let tree = Tree::unpack(bytes, limits, spool.path());
     // Nothing of the archive ever has a name on disk.
     assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0);
     tree
 }
 
-fn entries(archive: &[Vec<u8>]) -> Result<Entries, String> {
+fn entries(archive: &[Vec<u8>]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let tree = unpack_bytes(&gzip(&tar(archive)), &Limits::default());
     tree.and_then(|tree| tree.entries()).map_err(|error| explain(&error))
 }
@@ -144,7 +147,7 @@ fn packing_depends_on_the_content_only() {
         let tree = Tree::from_files(files.iter().copied()).unwrap();
         let ignore = artifact::Ignore::new(&tree, None).unwrap();
         let mut out = Vec::new();
-        artifact::pack(&tree, &ignore, &mut out).unwrap();
+        tree.pack(&ignore, &mut out).unwrap();
         out
     };
     let long = "é/".repeat(120) + "file";

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use artifact::{Ignore, Limits, Tree, pack};
-use oci::{
-    Client, Credential, Keychain, Options, PlainHttp, Push, Reference, Verification,
-    origin_annotations,
-};
+use artifact::{Ignore, Limits, Tree};
+use oci::keychain::{Credential, Keychain};
+use oci::push::{Push, origin_annotations};
+use oci::reference::PlainHttp;
+use oci::transport::Verification;
+use oci::{Client, Options, Reference};
 
 use crate::error::hint;
 use crate::output::{self, Format};
@@ -113,7 +114,7 @@ fn content(args: &Artifact) -> Result<Vec<u8>> {
     let rules = args.ignore_paths.join("\n");
     let ignore = Ignore::new(&tree, Some(&rules))?;
     let mut packed = Vec::new();
-    pack(&tree, &ignore, &mut packed)?;
+    tree.pack(&ignore, &mut packed)?;
     Ok(packed)
 }
 
@@ -158,7 +159,7 @@ fn docker_keychain() -> Result<Keychain> {
 }
 
 fn explained(error: oci::Error) -> anyhow::Error {
-    let text = artifact::explain(&error);
+    let text = artifact::text::explain(&error);
     if text.contains("UNAUTHORIZED") || text.contains("401") {
         return hint(error, "name credentials with --creds, or log in with your Docker client");
     }

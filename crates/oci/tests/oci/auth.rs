@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use oci::{Credential, Keychain};
+use oci::keychain::{Credential, Keychain};
 use registry::{Effect, Fault, Guard, Registry, Setup};
 
 use crate::{Bench, password, text};

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use oci::{
-    Client, Clock, Credential, Error, Image, LayerSelector, Options, Pin, PlainHttp, Reference,
-    Select,
-};
+use oci::image::LayerSelector;
+use oci::keychain::Credential;
+use oci::reference::PlainHttp;
+use oci::transport::Clock;
+use oci::{Client, Error, Image, Options, Pin, Reference, Select};
 use registry::Registry;
 use tokio::time::Instant;
 
@@ -17,6 +18,7 @@ mod auth;
 mod network;
 mod pull;
 mod push;
+mod store;
 
 /// A clock that never waits and only moves when it is asked to wait or told to.
 #[derive(Clone)]
@@ -104,7 +106,7 @@ impl Bench {
 pub(crate) fn text<T>(bench: &Bench, result: Result<T, Error>) -> String {
     result.err().map_or_else(
         || "-".into(),
-        |error| artifact::explain(&error).replace(bench.registry.host(), "HOST"),
+        |error| artifact::text::explain(&error).replace(bench.registry.host(), "HOST"),
     )
 }
 

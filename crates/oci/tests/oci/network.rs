@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use oci::{Stage, Verification};
+use oci::error::Stage;
+use oci::transport::Verification;
 use registry::{Effect, Fault, Registry, Setup, Transport};
 
 use crate::{Bench, text};
@@ -25,6 +26,8 @@ async fn a_registry_that_wants_to_be_left_alone_says_for_how_long() {
     let error = bench.resolve("v1").await.err().unwrap();
     assert_eq!(error.retry_after(), Some(Duration::from_mins(2)));
     assert_eq!(error.stage(), Stage::Pull);
+    assert!(bench.clock.waits().is_empty());
+    assert_eq!(bench.registry.take_log().len(), 2, "one HEAD, one GET");
     let expected = "failed to determine artifact digest: GET http://HOST/v2/team/app/manifests/v1: \
                     unexpected status code 429 Too Many Requests";
     assert_eq!(text(&bench, Err::<(), _>(error)), expected);
@@ -104,12 +107,42 @@ async fn a_registry_that_is_gone_is_reported_for_both_schemes() {
     let host = listener.local_addr().unwrap().to_string();
     drop(listener);
     let url = format!("oci://{host}/team/app");
-    let reference = oci::Reference::parse(&url, oci::PlainHttp::LocalOnly).unwrap();
+    let reference = oci::Reference::parse(&url, oci::reference::PlainHttp::LocalOnly).unwrap();
     let result = bench.client.resolve(&reference, &oci::Select::latest()).await;
     let refused = format!("dial tcp {host}: connect: connection refused");
     let expected = format!(
         "failed to determine artifact digest: \
          Get \"https://{host}/v2/\": {refused}; Get \"http://{host}/v2/\": {refused}"
     );
-    assert_eq!(artifact::explain(&result.err().unwrap()), expected);
+    assert_eq!(artifact::text::explain(&result.err().unwrap()), expected);
+}
+
+/// Scenario E12: plain HTTP through a proxy names the host that nobody else could find.
+#[tokio::test]
+async fn a_proxy_of_ones_own_carries_every_request() {
+    let registry = Registry::start().await;
+    let address = format!("http://{}", registry.host());
+    let bench = Bench::new(registry, |options| {
+        options.proxy = Some(oci::transport::Proxy { address, credentials: None });
+    });
+    bench.registry.push_files("team/app", "v1", &[]);
+    let url = "oci://registry.invalid:5000/team/app";
+    let reference = oci::Reference::parse(url, oci::reference::PlainHttp::Allowed).unwrap();
+    let select = oci::Select::Tag("v1".into());
+    bench.client.resolve(&reference, &select).await.unwrap();
+    let head = "HEAD /v2/team/app/manifests/v1 200".to_owned();
+    assert!(bench.registry.take_log().contains(&head));
+}
+
+/// Scenarios E06 and E07, as far as the client's side goes.
+#[tokio::test]
+async fn a_client_certificate_is_read_or_named() {
+    let made = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let mut options = oci::Options::new("/");
+    options.tls.identity = Some((certificate.into(), key.into()));
+    assert!(oci::Client::new(&options).is_ok());
+    options.tls.identity = Some((b"no".into(), b"pem".into()));
+    let error = oci::Client::new(&options).err().unwrap();
+    assert_eq!(error.to_string(), "failed to parse TLS certificate and key");
 }

@@ -1,4 +1,6 @@
-use oci::{LayerSelector, Range, Select, Spelling};
+use oci::Select;
+use oci::image::LayerSelector;
+use oci::select::{Range, Spelling};
 use registry::{Effect, Fault, Registry, Setup};
 
 use crate::{Bench, text};

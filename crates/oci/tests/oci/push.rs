@@ -1,4 +1,4 @@
-use oci::{Push, origin_annotations};
+use oci::push::{Push, origin_annotations};
 use registry::{Guard, Registry, Setup};
 
 use crate::{Bench, password};
@@ -7,7 +7,7 @@ use crate::{Bench, password};
 async fn what_is_pushed_is_pulled() {
     let guard = Guard::Bearer("user".into(), "secret".into());
     let registry = Registry::start_with(&Setup { guard, ..Setup::default() }).await;
-    let mut keychain = oci::Keychain::default();
+    let mut keychain = oci::keychain::Keychain::default();
     keychain.add(registry.host(), password("user", "secret"));
     let bench = Bench::new(registry, |options| options.keychain = keychain);
     let content = registry::layer(&[("a.yaml", b"a: 1")]);
