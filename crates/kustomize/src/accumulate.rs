@@ -85,6 +85,9 @@ fn add_hashes(resources: &mut Resources) {
 impl Build<'_> {
     fn use_schema_of(&mut self, layer: &Layer) -> Result<(), Error> {
         let Some(path) = layer.file.openapi.get("path") else { return Ok(()) };
+        if layer.file.openapi.get("version").is_some_and(|version| !version.is_empty()) {
+            return Err(Error::rule("builtin version and custom schema provided, cannot use both"));
+        }
         let text = self.loader.load_text(&layer.at, path)?;
         let document = yaml::read_one(&text)
             .map_err(|source| Error::Malformed { file: path.clone(), source })?;

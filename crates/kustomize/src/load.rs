@@ -74,7 +74,7 @@ impl<'a> Loader<'a> {
         let text = self.read(&path)?;
         let mut file = Kustomization::parse(&text)?;
         warnings.append(&mut migrate(&mut file));
-        if file.is_empty() {
+        if !file.gives_anything {
             return Err(Error::rule("kustomization.yaml is empty"));
         }
         let errors = file.header_errors();

@@ -324,6 +324,7 @@ fn fits(item: &Value, keys: &[String], values: &[String]) -> bool {
         return values.first().is_some_and(|value| item.to_text() == *value);
     }
     item.as_map().is_some()
+        && !values.is_empty()
         && keys.iter().zip(values).all(|(key, value)| match item.get(key) {
             Some(field) => value.is_empty() || field.to_text() == *value,
             None => false,
@@ -373,11 +374,6 @@ fn append(items: &mut Vec<Value>, item: Value, keys: &[String]) {
             Some(value) if !value.is_null() => values.push(value.to_text()),
             _ => items.push(item.clone()),
         }
-    }
-    if values.len() < keys.len() && keys.len() > 1 {
-        // An item without some key stands for itself.
-        items.dedup_by(|a, b| a == b && *a == item);
-        return;
     }
     if keys.len() > 1 {
         set_element(items, keys, &values, None);

@@ -95,6 +95,9 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, E
         text
     };
     let mut builder = Builder::new(dialect);
+    if !text.ends_with('\n') {
+        builder.open_end = Some(text.chars().count());
+    }
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Error::Syntax {
             line: error.marker().line(),
@@ -131,6 +134,8 @@ struct Builder {
     alias_nodes: usize,
     blanks: Vec<Vec<Step>>,
     documents: Vec<Document>,
+    /// Where a text ends that does not end its last line.
+    open_end: Option<usize>,
 }
 
 impl Builder {
@@ -142,6 +147,7 @@ impl Builder {
             alias_nodes: 0,
             blanks: Vec::new(),
             documents: Vec::new(),
+            open_end: None,
         }
     }
 
@@ -210,7 +216,17 @@ impl Builder {
         if awaits_key {
             return self.key(text, plain, tag, line);
         }
-        let value = if self.is_annotation() {
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let mut text = text;
+        if block && self.open_end.is_some_and(|end| span.end.index() >= end) {
+            text = text.strip_suffix('\n').unwrap_or(text);
+        }
+        let refolded;
+        if style == ScalarStyle::Folded && self.dialect == Dialect::Manifest {
+            refolded = refold(text);
+            text = &refolded;
+        }
+        let value = if self.is_annotation() && !(plain && is_null(text)) {
             Value::String(text.to_owned())
         } else {
             let left_out = plain && text.is_empty() && tag.is_none();
@@ -335,6 +351,38 @@ impl Open {
             }
         }
     }
+}
+
+fn is_null(text: &str) -> bool {
+    scalar::resolve(text, Dialect::Manifest) == Ok(Scalar::Null)
+}
+
+/// What a folded scalar becomes when kustomize writes it and reads it again: its writer puts one
+/// break too many before a line that is indented deeper, and none too many anywhere if the text
+/// itself begins with a blank.
+fn refold(text: &str) -> String {
+    let broken = text.contains(" \n") || text.ends_with(' ') || text.contains('\t');
+    let first = text.trim_start_matches('\n').chars().next();
+    if broken || first.is_none() || !text.contains('\n') {
+        return text.to_owned();
+    }
+    let extra = first != Some(' ');
+    let body = text.trim_end_matches('\n');
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut lines = body.split('\n').peekable();
+    while let Some(line) = lines.next() {
+        out.push_str(line);
+        let Some(next) = lines.peek() else { break };
+        let normal = !line.is_empty() && !line.starts_with(' ');
+        let deeper = next.starts_with(' ');
+        match (extra, normal, deeper) {
+            (true, true, true) => out.push_str("\n\n"),
+            (false, true, false) if !next.is_empty() => out.push(' '),
+            _ => out.push('\n'),
+        }
+    }
+    out.push_str(&text[body.len()..]);
+    out
 }
 
 fn nodes(value: &Value) -> usize {
