@@ -45,11 +45,7 @@ struct Layer {
 }
 
 /// Builds a directory.
-pub(crate) fn build(
-    files: &dyn Files,
-    root: &FilePath,
-    options: &Options,
-) -> Result<Built, Error> {
+pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Result<Built, Error> {
     let mut build = Build {
         loader: Loader::new(files, options.load_restriction),
         schema: Schema::built_in(),
@@ -203,7 +199,8 @@ impl Build<'_> {
         gathered: Gathered,
         entry: &str,
     ) -> Result<Gathered, Error> {
-        let quoted = |step: &str, error: &Error| Error::rule(format!("{step}: {:?}", error.chain()));
+        let quoted =
+            |step: &str, error: &Error| Error::rule(format!("{step}: {:?}", error.chain()));
         let at = self.loader.enter(&layer.at, entry).map_err(|error| match error {
             Error::Refused(_) => error,
             other => Error::rule(format!("loader.New {:?}", other.chain())),

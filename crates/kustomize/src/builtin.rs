@@ -190,8 +190,7 @@ fn set_namespace(
             ));
         }
     };
-    let replace =
-        if own.unset_only { namespace::Replace::Unset } else { namespace::Replace::All };
+    let replace = if own.unset_only { namespace::Replace::Unset } else { namespace::Replace::All };
     let name = config.namespace();
     let namespace = namespace::Namespace { name: &name, subjects, replace };
     namespace::apply(resources, &namespace, &own.field_specs)

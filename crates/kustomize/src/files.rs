@@ -63,9 +63,10 @@ impl FilePath {
     /// Whether this is `directory` or below it.
     pub fn is_within(&self, directory: &Self) -> bool {
         directory.0.is_empty()
-            || self.0.strip_prefix(&directory.0).is_some_and(|rest| {
-                rest.is_empty() || rest.starts_with('/')
-            })
+            || self
+                .0
+                .strip_prefix(&directory.0)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The path without a leading slash; empty for the root.

@@ -243,8 +243,7 @@ impl Kustomization {
         if ![KIND, COMPONENT_KIND].contains(&self.kind.as_str()) {
             errors.push(format!("kind should be {KIND} or {COMPONENT_KIND}"));
         }
-        let wanted =
-            if self.kind == COMPONENT_KIND { COMPONENT_API_VERSION } else { API_VERSION };
+        let wanted = if self.kind == COMPONENT_KIND { COMPONENT_API_VERSION } else { API_VERSION };
         if self.api_version != wanted {
             errors.push(format!("apiVersion for {} should be {wanted}", self.kind));
         }
@@ -262,7 +261,6 @@ impl Kustomization {
             version.clone_into(&mut self.api_version);
         }
     }
-
 }
 
 /// Turns a tree into a structure; null means absent, as in Go.

@@ -15,13 +15,14 @@ mod report;
 
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
-const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] =
-    &[
-        ("scalars", build::scalars),
-        ("strings", build::strings),
-        ("krusty", build::krusty),
-        ("real", build::real),
-    ];
+const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
+    ("scalars", build::scalars),
+    ("strings", build::strings),
+    ("krusty", build::krusty),
+    ("real", build::real),
+    ("envsubst", build::envsubst),
+    ("envsubst_object", build::envsubst_object),
+];
 
 fn main() -> anyhow::Result<ExitCode> {
     let root =

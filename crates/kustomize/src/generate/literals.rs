@@ -37,15 +37,14 @@ fn listed(texts: &[String]) -> String {
 }
 
 fn literal(source: &str) -> Result<Pair, Error> {
-    let invalid =
-        || Error::rule(format!("invalid literal source {source}, expected key=value"));
+    let invalid = || Error::rule(format!("invalid literal source {source}, expected key=value"));
     let (key, value) = source.split_once('=').ok_or_else(invalid)?;
     if key.is_empty() {
         return Err(invalid());
     }
-    let unquoted = ['"', '\''].into_iter().find_map(|quote| {
-        value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote))
-    });
+    let unquoted = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)));
     Ok((key.to_owned(), unquoted.unwrap_or(value).as_bytes().to_vec()))
 }
 
@@ -83,7 +82,9 @@ fn env_file(loader: &mut Loader<'_>, at: &Location, path: &str) -> Result<Vec<Pa
         }
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if key.is_empty() || !key.chars().all(legal) || key.starts_with(|c: char| c.is_ascii_digit())
+        if key.is_empty()
+            || !key.chars().all(legal)
+            || key.starts_with(|c: char| c.is_ascii_digit())
         {
             return Err(Error::rule(format!(
                 "\"{key}\" is not a valid key name: a valid environment variable name must \

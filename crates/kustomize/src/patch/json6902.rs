@@ -88,8 +88,9 @@ impl Operation {
             "remove" => remove(document, path).map(|_| ()),
             "replace" => self.replace(document),
             "move" => {
-                let value = remove(document, self.source("move")?)
-                    .map_err(|_| missing("move operation does not apply: doc is missing from path", path))?;
+                let value = remove(document, self.source("move")?).map_err(|_| {
+                    missing("move operation does not apply: doc is missing from path", path)
+                })?;
                 add(document, path, value, "move")
             }
             "copy" => {
@@ -123,7 +124,8 @@ impl Operation {
             return Err(missing("replace operation does not apply: doc is missing path", path));
         };
         let slot = match parent {
-            Value::Map(map) => map.get_mut(&unescape(key)),
+            // The library takes an absent key of a mapping for one that is null.
+            Value::Map(map) => Some(map.entry(unescape(key)).or_default()),
             Value::List(items) => index(key, items.len()).and_then(|at| items.get_mut(at)),
             _ => None,
         };
@@ -192,9 +194,8 @@ fn add(document: &mut Value, path: &str, value: Value, operation: &str) -> Resul
         return Ok(());
     }
     let (parent, key) = split(path);
-    let container = find_mut(document, parent).filter(|parent| {
-        matches!(parent, Value::Map(_) | Value::List(_))
-    });
+    let container = find_mut(document, parent)
+        .filter(|parent| matches!(parent, Value::Map(_) | Value::List(_)));
     let items = match container {
         Some(Value::Map(map)) => {
             map.insert(unescape(key), value);
@@ -207,7 +208,8 @@ fn add(document: &mut Value, path: &str, value: Value, operation: &str) -> Resul
             ));
         }
         _ => {
-            let text = format!("{operation} operation does not apply: doc is missing destination path");
+            let text =
+                format!("{operation} operation does not apply: doc is missing destination path");
             return Err(missing(&text, path));
         }
     };
@@ -290,7 +292,7 @@ mod tests {
         check("- {op: move, from: /a/b~1c, path: /d}", r#"{"a":{},"d":[1,2]}"#);
         check("- {op: copy, from: /a/b~1c/1, path: /d}", r#"{"a":{"b/c":[1,2]},"d":2}"#);
         check("- {op: test, path: /a/b~1c/0, value: 1}", r#"{"a":{"b/c":[1,2]}}"#);
-        assert!(patched("- {op: replace, path: /x, value: 1}").is_err());
+        check("- {op: replace, path: /x, value: 1}", r#"{"a":{"b/c":[1,2]},"x":1}"#);
         assert!(patched("- {op: remove, path: /x}").is_err());
         assert!(patched("- {op: add, path: /x/y, value: 1}").is_err());
     }

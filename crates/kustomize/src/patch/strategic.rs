@@ -203,9 +203,8 @@ impl<'a> Merger<'a> {
             (valid_keys, valid_values) = valid(&all, values, keys);
             let (own_keys, own_values) =
                 valid(std::slice::from_ref(&valid_values), &valid_values, &valid_keys);
-            let find = |items: &[Value]| {
-                items.iter().position(|item| fits(item, &own_keys, &own_values))
-            };
+            let find =
+                |items: &[Value]| items.iter().position(|item| fits(item, &own_keys, &own_values));
             let other = patch.as_ref().and_then(|items| items.get(find(items)?));
             let slot = find(&dest);
             let own = slot.and_then(|at| dest.get(at)).cloned();
@@ -276,7 +275,11 @@ fn list_directive(items: &mut Vec<Value>) -> Result<Directive, Error> {
 
 /// The value of a merge key as text; the item itself where the list is joined by value.
 fn value_of(item: &Value, key: &str) -> String {
-    if key.is_empty() { item.to_text() } else { item.get(key).map(Value::to_text).unwrap_or_default() }
+    if key.is_empty() {
+        item.to_text()
+    } else {
+        item.get(key).map(Value::to_text).unwrap_or_default()
+    }
 }
 
 /// Fills keys that one occurrence leaves out from another that agrees with it.
@@ -332,12 +335,7 @@ fn fits(item: &Value, keys: &[String], values: &[String]) -> bool {
 }
 
 /// Replaces the items that fit by `element`, or adds it; `None` removes them.
-fn set_element(
-    items: &mut Vec<Value>,
-    keys: &[String],
-    values: &[String],
-    element: Option<Value>,
-) {
+fn set_element(items: &mut Vec<Value>, keys: &[String], values: &[String], element: Option<Value>) {
     let mut found = false;
     let mut kept = Vec::with_capacity(items.len() + 1);
     let by_key = keys.first().is_some_and(|key| !key.is_empty());

@@ -14,8 +14,7 @@ pub(crate) fn apply(
     image: &Image,
     fields: &[FieldSpec],
 ) -> Result<(), Error> {
-    let pattern =
-        format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
+    let pattern = format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
     let pattern = compile(&pattern)?;
     let change = |value: &mut Value| {
         if !matches!(value, Value::Map(_) | Value::List(_)) && pattern.is_match(&value.to_text()) {

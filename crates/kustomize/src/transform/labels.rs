@@ -21,8 +21,7 @@ pub(crate) fn fields(entry: &Labels, config: &Config) -> Result<Vec<FieldSpec>, 
             let wanted = |field: &&FieldSpec| {
                 claims != Some(false) || !field.path.contains("volumeClaimTemplates")
             };
-            let templates: Vec<_> =
-                config.template_labels.iter().filter(wanted).cloned().collect();
+            let templates: Vec<_> = config.template_labels.iter().filter(wanted).cloned().collect();
             merge(&mut fields, &templates)
                 .map_err(|error| error.during("failed to merge template fieldSpec"))?;
         }

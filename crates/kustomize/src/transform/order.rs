@@ -62,7 +62,8 @@ pub(crate) fn legacy(resources: &mut Resources) {
 
 fn ranks<T: AsRef<str>>(first: &[T], last: &[T]) -> HashMap<String, i64> {
     let position = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
-    let early = first.iter().enumerate().map(|(at, kind)| (kind, position(at) - position(first.len())));
+    let early =
+        first.iter().enumerate().map(|(at, kind)| (kind, position(at) - position(first.len())));
     let late = last.iter().enumerate().map(|(at, kind)| (kind, position(at) + 1));
     early.chain(late).map(|(kind, rank)| (kind.as_ref().to_owned(), rank)).collect()
 }
@@ -72,7 +73,8 @@ fn sort(resources: &mut Resources, ranks: &HashMap<String, i64>) {
         let kind = gvk_key(&id.gvk);
         let namespace = or(&id.namespace, "~X");
         let rank = ranks.get(&id.gvk.kind).copied().unwrap_or_default();
-        let whole = format!("{}|{namespace}|{}", crate::resource::gvk_text(&id.gvk), or(&id.name, "~N"));
+        let whole =
+            format!("{}|{namespace}|{}", crate::resource::gvk_text(&id.gvk), or(&id.name, "~N"));
         (rank, kind, whole)
     };
     // Namespaces of the core group come before those of other groups.

@@ -8,7 +8,7 @@ use crate::load::{Loader, Location};
 use crate::patch::json6902::JsonPatch;
 use crate::patch::schema::Schema;
 use crate::patch::strategic;
-use crate::resource::{Resource, map_of};
+use crate::resource::{Resource, map_in, map_of};
 use crate::resources::{self, Resources};
 
 /// Applies one entry of `patches`.
@@ -34,9 +34,9 @@ pub(crate) fn apply(
     let strategic = resources::read(&text);
     let json = JsonPatch::parse(&text);
     match (strategic, json) {
-        (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => Err(Error::rule(
-            format!("illegally qualifies as both an SM and JSON patch: {source}"),
-        )),
+        (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
+            Err(Error::rule(format!("illegally qualifies as both an SM and JSON patch: {source}")))
+        }
         (Err(_), Err(_)) => {
             Err(Error::rule(format!("unable to parse SM or JSON patch from {source}")))
         }
@@ -44,21 +44,22 @@ pub(crate) fn apply(
             let options = entry.options.clone().unwrap_or_default();
             match &entry.target {
                 None => each_to_its_own(resources, &patches, &options, schema),
-                Some(target) => one_to_many(resources, patches, target, &options, schema)
-                    .map_err(|error| match error {
-                        Error::Limit(_) => Error::rule(format!(
-                            "Multiple Strategic-Merge Patches in one `patches` entry is not \
+                Some(target) => {
+                    one_to_many(resources, patches, target, &options, schema).map_err(|error| {
+                        match error {
+                            Error::Limit(_) => Error::rule(format!(
+                                "Multiple Strategic-Merge Patches in one `patches` entry is not \
                              allowed to set `patches.target` field: {source}"
-                        )),
-                        other => other,
-                    }),
+                            )),
+                            other => other,
+                        }
+                    })
+                }
             }
         }
         (Err(_), Ok(json)) => match &entry.target {
             Some(target) => json6902(resources, &json, target, Remember::Yes),
-            None => {
-                Err(Error::rule(format!("must specify a target for JSON patch {source}")))
-            }
+            None => Err(Error::rule(format!("must specify a target for JSON patch {source}"))),
         },
     }
 }
@@ -200,9 +201,7 @@ pub(crate) fn apply_json(
         .map_err(|error| Error::rule(error).during(format!("decoding {text}")))?;
     if patch.is_empty() {
         let path = &entry.path;
-        return Err(Error::rule(format!(
-            "patch appears to be empty; file={path}, JsonOp={text}"
-        )));
+        return Err(Error::rule(format!("patch appears to be empty; file={path}, JsonOp={text}")));
     }
     json6902(resources, &patch, target, Remember::No)
 }
@@ -226,6 +225,10 @@ fn json6902(
         }
         // The library works on JSON: what was left out is a written null from here on.
         resource.blanks.clear();
+        if !resource.history.former.is_empty() {
+            // The reference keeps former names in annotations: the field is there to be patched.
+            map_in(resource.metadata_mut(), "annotations");
+        }
         patch.apply(&mut resource.value)?;
         let annotations = resource.texts("annotations");
         resource.set_texts("annotations", annotations);

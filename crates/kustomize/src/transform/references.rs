@@ -155,9 +155,10 @@ impl Referrer {
             candidate.original.effective_namespace() == namespace
         };
         let any_original = namespace.as_deref().is_some_and(|namespace| {
-            index.candidates.iter().any(|candidate| {
-                self.may_refer_to(candidate) && original(candidate, namespace)
-            })
+            index
+                .candidates
+                .iter()
+                .any(|candidate| self.may_refer_to(candidate) && original(candidate, namespace))
         });
         let in_namespace = |candidate: &Candidate| match namespace.as_deref() {
             None => true,
@@ -199,9 +200,9 @@ impl Referrer {
             .filter(|candidate| self.may_refer_to(candidate) && also(candidate))
             .filter(|candidate| candidate.former.iter().any(|id| selects(&self.target, &id.gvk)))
             .filter(|candidate| {
-                self.role.as_ref().is_none_or(|role| {
-                    candidate.former.iter().any(|id| selects(role, &id.gvk))
-                })
+                self.role
+                    .as_ref()
+                    .is_none_or(|role| candidate.former.iter().any(|id| selects(role, &id.gvk)))
             })
             .filter(|candidate| {
                 self.id.cluster_scoped

@@ -73,7 +73,6 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
         Value::Null => true,
         Value::Map(map) => map.is_empty(),
         Value::List(items) => items.is_empty(),
-        Value::String(text) => text.is_empty(),
         _ => false,
     };
     let Some(value) = value.filter(|value| !empty(value)) else {
@@ -227,8 +226,7 @@ fn copy_into_text(
 }
 
 fn pretty_json(value: &Value) -> String {
-    let sorted: serde_json::Value =
-        serde_json::from_str(&yaml::to_json(value)).unwrap_or_default();
+    let sorted: serde_json::Value = serde_json::from_str(&yaml::to_json(value)).unwrap_or_default();
     serde_json::to_string_pretty(&sorted).unwrap_or_default()
 }
 

@@ -192,9 +192,7 @@ fn expand(text: &str, values: &BTreeMap<String, Value>) -> Value {
 
 fn go_text(value: &Value) -> String {
     match value {
-        Value::Number(Number::Float(_)) => {
-            manifest::yaml::to_string(value).trim_end().to_owned()
-        }
+        Value::Number(Number::Float(_)) => manifest::yaml::to_string(value).trim_end().to_owned(),
         other => other.to_text(),
     }
 }

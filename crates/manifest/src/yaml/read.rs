@@ -96,7 +96,8 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, E
     };
     let mut builder = Builder::new(dialect);
     if !text.ends_with('\n') {
-        builder.open_end = Some(text.chars().count());
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        builder.open_end = Some((text.chars().count(), last.trim().to_owned()));
     }
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Error::Syntax {
@@ -135,7 +136,7 @@ struct Builder {
     blanks: Vec<Vec<Step>>,
     documents: Vec<Document>,
     /// Where a text ends that does not end its last line.
-    open_end: Option<usize>,
+    open_end: Option<(usize, String)>,
 }
 
 impl Builder {
@@ -218,7 +219,10 @@ impl Builder {
         }
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let mut text = text;
-        if block && self.open_end.is_some_and(|end| span.end.index() >= end) {
+        let open = |(end, last): &(usize, String)| {
+            span.end.index() >= *end && text.trim_end().ends_with(last.as_str())
+        };
+        if block && self.open_end.as_ref().is_some_and(open) {
             text = text.strip_suffix('\n').unwrap_or(text);
         }
         let refolded;
