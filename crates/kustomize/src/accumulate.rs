@@ -55,14 +55,18 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
         traced: false,
     };
     let at = Location { directory: root.clone(), above: Vec::new() };
+    if files.kind(root).is_none() {
+        let problem =
+            format!("evalsymlink failure on '{root}' : lstat {root}: no such file or directory");
+        return Err(Error::File { problem });
+    }
     let (file, file_name) = build.loader.kustomization(&at, &mut build.warnings)?;
     build.traced = !file.build_metadata.is_empty();
     let layer = Layer { at, file, file_name };
     build.use_schema_of(&layer)?;
     let mut gathered = build.accumulate(&layer, Gathered::default())?;
     add_hashes(&mut gathered.resources);
-    let mut config = build.defaults.clone();
-    config.merge(&gathered.config)?;
+    let config = build.defaults.with(&gathered.config)?;
     references::apply(&mut gathered.resources, &config.name_reference)?;
     variables::resolve(&mut gathered.resources, &gathered.variables, &config.var_reference)?;
     emit::drop_local(&mut gathered.resources);
@@ -104,8 +108,7 @@ impl Build<'_> {
                 .add_component(layer, gathered, entry)
                 .during(|| "accumulating components".to_owned())?;
         }
-        let mut config = self.defaults.clone();
-        config.merge(&gathered.config)?;
+        let config = self.defaults.with(&gathered.config)?;
         self.transform(layer, &mut gathered.resources, &config)?;
         self.transform_as_configured(layer, &mut gathered.resources, &layer.file.transformers)?;
         let mut validated = gathered.resources.clone();

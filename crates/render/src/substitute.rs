@@ -217,6 +217,9 @@ impl Parser {
 
     fn slice(&mut self) -> Result<(String, Vec<Node>), Error> {
         self.at += 1;
+        if self.peek().is_none() {
+            return Err(Error::Bad);
+        }
         let mut arguments = vec![self.argument(Escape::None, |byte| byte != b':' && byte != b'}')?];
         match self.peek() {
             Some(b'}') => {}

@@ -42,7 +42,17 @@ impl JsonPatch {
         let items = match value {
             Value::List(items) => items,
             Value::Null => Vec::new(),
-            _ => return Err("cannot unmarshal into a list of operations".to_owned()),
+            other => {
+                let kind = match other {
+                    Value::String(_) => "string",
+                    Value::Map(_) => "object",
+                    Value::Bool(_) => "bool",
+                    _ => "number",
+                };
+                return Err(format!(
+                    "json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch"
+                ));
+            }
         };
         if items.len() > OPERATIONS_MAX {
             return Err("too many operations".to_owned());

@@ -97,7 +97,9 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, E
     let mut builder = Builder::new(dialect);
     if !text.ends_with('\n') {
         let last = text.rsplit('\n').next().unwrap_or_default();
-        builder.open_end = Some((text.chars().count(), last.trim().to_owned()));
+        if !last.trim().is_empty() {
+            builder.open_end = Some((text.chars().count(), last.trim().to_owned()));
+        }
     }
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Error::Syntax {
@@ -277,11 +279,13 @@ impl Builder {
             open.key = Some(Key::Merge);
             return Ok(());
         }
-        let text = match resolve(text, plain, tag, dialect)? {
-            Scalar::Text(text) => text,
-            _ if dialect == Dialect::Manifest => return Err(Error::NotAText),
-            Scalar::Bool(truth) => truth.to_string(),
-            other => crate::yaml::to_json(&other.into_value()),
+        let text = match resolve(text, plain, tag, dialect) {
+            Ok(Scalar::Text(text)) => text,
+            Ok(_) if dialect == Dialect::Manifest => return Err(Error::NotAText),
+            Ok(Scalar::Null) => return Err(Error::NotAText),
+            Ok(scalar) => scalar.into_key(),
+            Err(Error::NotJson(_)) if dialect == Dialect::Configuration => text.to_owned(),
+            Err(error) => return Err(error),
         };
         if let Some(first) = open.lines.insert(text.clone(), line) {
             // The older library lets the last entry win.

@@ -45,6 +45,16 @@ impl Scalar {
         }
     }
 
+    /// The text of a key: the older library writes a float in single precision.
+    pub(super) fn into_key(self) -> String {
+        match self {
+            #[expect(clippy::cast_possible_truncation, reason = "the precision is the library's")]
+            Self::Float(Number::Float(number)) => super::write::general(f64::from(number as f32)),
+            Self::Timestamp(text) | Self::Text(text) => text,
+            other => other.into_value().to_text(),
+        }
+    }
+
     /// The tag that the scalar resolves to.
     pub(super) fn tag(&self) -> &'static str {
         match self {
