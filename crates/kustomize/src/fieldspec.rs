@@ -83,14 +83,15 @@ impl Config {
         }
         for line in include_str!("defaults/references.txt").lines().filter(|l| !l.starts_with('#'))
         {
-            match (line.strip_prefix("  "), config.name_reference.last_mut()) {
-                (Some(spec), Some(reference)) => reference.fields.extend(parse(spec)),
-                _ => {
-                    let mut parts = line.split(' ').map(part);
-                    let mut next = || parts.next().unwrap_or_default();
-                    let (group, version, kind) = (next(), next(), next());
-                    config.name_reference.push(Reference { group, version, kind, fields: vec![] });
-                }
+            if let (Some(spec), Some(reference)) =
+                (line.strip_prefix("  "), config.name_reference.last_mut())
+            {
+                reference.fields.extend(parse(spec))
+            } else {
+                let mut parts = line.split(' ').map(part);
+                let mut next = || parts.next().unwrap_or_default();
+                let (group, version, kind) = (next(), next(), next());
+                config.name_reference.push(Reference { group, version, kind, fields: vec![] });
             }
         }
         config

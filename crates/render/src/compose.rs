@@ -9,9 +9,9 @@ use crate::request::{Image, MissingComponents, Patch, Request};
 
 const PLACEHOLDER: &str = "_placeholder";
 /// How many files a generated kustomization may list.
-pub const GENERATED_MAX: usize = 100_000;
+pub(crate) const GENERATED_MAX: usize = 100_000;
 /// How deep directories are walked.
-pub const DEPTH_MAX: usize = 256;
+pub(crate) const DEPTH_MAX: usize = 256;
 
 /// Fields of a kustomization file; what else stands there is lost, as in the reference.
 const FIELDS: [&str; 34] = [
@@ -126,7 +126,7 @@ fn walk(
         match kind {
             Kind::Directory => {
                 let own = |file: &&str| files.kind(&path.join_clamped(file)) == Some(Kind::File);
-                if FILE_NAMES.iter().any(|file| own(&file)) {
+                if FILE_NAMES.iter().any(own) {
                     resources.push(entry.into());
                 } else {
                     walk(files, &path, &entry, resources)?;

@@ -98,9 +98,10 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
     read_folder(&case.join("in"), &FilePath::root().join_clamped("in"), &mut files)?;
     let asks = |option: &str| meta["options"][option].as_bool() == Some(true);
     let options = Options {
-        load_restriction: match asks("load_restrictions_none") {
-            true => LoadRestriction::Tree,
-            false => LoadRestriction::RootOnly,
+        load_restriction: if asks("load_restrictions_none") {
+            LoadRestriction::Tree
+        } else {
+            LoadRestriction::RootOnly
         },
         order: match meta["options"]["reorder"].as_str() {
             Some("none") => Order::Fifo,
@@ -123,7 +124,8 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
             let plain = squash(&error.chain());
             let unquoted = plain.replace("\\n", " ").replace("\\\"", "\"").replace("\\\\", "\\");
             let got = format!("{plain} {}", squash(&unquoted));
-            let wanted = ["contains", "equals"].into_iter().flat_map(|key| failure[key].as_array());
+            let wanted =
+                ["contains", "equals"].into_iter().filter_map(|key| failure[key].as_array());
             wanted
                 .flatten()
                 .filter_map(Json::as_str)

@@ -36,10 +36,10 @@ pub(crate) fn apply(target: &mut Resource, patch: &Value, schema: &Schema) -> Re
 fn drop_blank(value: &mut Value, path: &[Step], node: Option<Node<'_>>) {
     let Some((first, rest)) = path.split_first() else { return };
     match (value, first) {
-        (Value::Map(map), Step::Key(key)) if rest.is_empty() => {
-            if map.get(key).is_some_and(Value::is_null) {
-                map.shift_remove(key);
-            }
+        (Value::Map(map), Step::Key(key))
+            if rest.is_empty() && map.get(key).is_some_and(Value::is_null) =>
+        {
+            map.shift_remove(key);
         }
         (Value::Map(map), Step::Key(key)) => {
             if let Some(child) = map.get_mut(key) {
@@ -77,13 +77,14 @@ impl<'a> Merger<'a> {
             None if patch.is_some() => Ok(None),
             None => Ok(dest),
             Some(Value::Map(_)) => self.merge_maps(dest, patch, node),
-            Some(Value::List(_)) => match node.and_then(Node::merge_keys) {
-                Some(keys) => self.merge_lists(dest, patch, node, keys),
-                None => {
+            Some(Value::List(_)) => {
+                if let Some(keys) = node.and_then(Node::merge_keys) {
+                    self.merge_lists(dest, patch, node, keys)
+                } else {
                     expect_kind(patch, "SequenceNode", |v| matches!(v, Value::List(_)))?;
                     Ok(patch.map_or(dest, |patch| Some(patch.clone())).filter(|v| !v.is_null()))
                 }
-            },
+            }
             Some(_) => {
                 expect_kind(patch, "ScalarNode", |v| !matches!(v, Value::List(_) | Value::Map(_)))?;
                 Ok(patch.map_or(dest, |patch| Some(patch.clone())).filter(|v| !v.is_null()))

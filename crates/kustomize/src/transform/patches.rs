@@ -156,12 +156,11 @@ pub(crate) fn apply_strategic(
 ) -> Result<(), Error> {
     let mut patches = Vec::new();
     for entry in entries {
-        match resources::read(entry) {
-            Ok(mut inline) => patches.append(&mut inline),
-            Err(_) => {
-                let text = loader.load_text(at, entry)?;
-                patches.append(&mut resources::read(&text).map_err(|error| error.in_file(entry))?);
-            }
+        if let Ok(mut inline) = resources::read(entry) {
+            patches.append(&mut inline)
+        } else {
+            let text = loader.load_text(at, entry)?;
+            patches.append(&mut resources::read(&text).map_err(|error| error.in_file(entry))?);
         }
     }
     if patches.is_empty() {

@@ -88,11 +88,11 @@ fn described(id: &Id, source: &ReplacementSource) -> String {
     if !source.field_path.is_empty() {
         parts.push(source.field_path.clone());
     }
-    if let Some(options) = &source.options {
-        if !options.delimiter.is_empty() || options.create {
-            let FieldOptions { delimiter, index, create, .. } = options;
-            parts.push(format!("{delimiter}({index}), create={create}"));
-        }
+    if let Some(options) = &source.options
+        && (!options.delimiter.is_empty() || options.create)
+    {
+        let FieldOptions { delimiter, index, create, .. } = options;
+        parts.push(format!("{delimiter}({index}), create={create}"));
     }
     parts.join(":")
 }
