@@ -269,7 +269,7 @@ impl Build<'_> {
         for config in self.configurations(layer, &file.generators)? {
             let mut made = builtin::generate(&mut self.loader, &layer.at, &config)?;
             if made.history.origin.is_none() {
-                made.history.origin = self.configured_as(&config);
+                made.history.origin = Self::configured_as(&config);
             }
             resources.absorb(made).during(|| "merging from generator".to_owned())?;
         }
@@ -305,7 +305,7 @@ impl Build<'_> {
     ) -> Result<(), Error> {
         for config in self.configurations(layer, entries)? {
             builtin::transform(self, &layer.at, &config, resources)?;
-            if let Some(origin) = self.configured_as(&config) {
+            if let Some(origin) = Self::configured_as(&config) {
                 record(resources, &origin);
             }
             resources.drop_deleted();
@@ -323,7 +323,7 @@ impl Build<'_> {
     }
 
     /// The origin of what a configuration object makes or changes.
-    fn configured_as(&self, config: &Resource) -> Option<Origin> {
+    fn configured_as(config: &Resource) -> Option<Origin> {
         let origin = config.history.origin.as_ref()?;
         let (api_version, kind) = (config.api_version().to_owned(), config.kind().to_owned());
         Some(Origin {

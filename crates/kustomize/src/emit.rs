@@ -99,11 +99,11 @@ fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bo
         texts.push((ORIGIN.to_owned(), entry(origin, "")));
     }
     if with_transformations && !history.transformations.is_empty() {
-        let list: String = history
-            .transformations
-            .iter()
-            .map(|origin| format!("- {}", entry(origin, "  ").trim_start()))
-            .collect();
+        let mut list = String::new();
+        for origin in &history.transformations {
+            list.push_str("- ");
+            list.push_str(entry(origin, "  ").trim_start());
+        }
         texts.push((TRANSFORMATIONS.to_owned(), list));
     }
     if had_annotations || !texts.is_empty() {

@@ -86,7 +86,7 @@ impl Config {
             if let (Some(spec), Some(reference)) =
                 (line.strip_prefix("  "), config.name_reference.last_mut())
             {
-                reference.fields.extend(parse(spec))
+                reference.fields.extend(parse(spec));
             } else {
                 let mut parts = line.split(' ').map(part);
                 let mut next = || parts.next().unwrap_or_default();

@@ -71,6 +71,7 @@ pub(crate) struct Labels {
     pub(crate) fields: Vec<FieldSpec>,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names are those of the field")]
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Patch {
@@ -316,10 +317,14 @@ fn decode_json<T: serde::de::DeserializeOwned>(
 fn rename(json: &mut serde_json::Value, from: &str, to: Option<&str>) {
     match json {
         serde_json::Value::Array(items) => {
-            items.iter_mut().for_each(|item| rename(item, from, to));
+            for item in items {
+                rename(item, from, to);
+            }
         }
         serde_json::Value::Object(map) => {
-            map.values_mut().for_each(|value| rename(value, from, to));
+            for value in map.values_mut() {
+                rename(value, from, to);
+            }
             if let (Some(value), Some(to)) = (map.shift_remove(from), to) {
                 map.insert(to.to_owned(), value);
             }

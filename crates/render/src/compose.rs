@@ -132,7 +132,7 @@ fn walk(
                     walk(files, &path, &entry, resources)?;
                 }
             }
-            Kind::File if name.ends_with(".yaml") || name.ends_with(".yml") => {
+            Kind::File if is_manifest(&name) => {
                 check(files, &path)?;
                 resources.push(entry.into());
             }
@@ -140,6 +140,11 @@ fn walk(
         }
     }
     Ok(())
+}
+
+/// Exactly these endings, in this case.
+fn is_manifest(name: &str) -> bool {
+    matches!(name.rsplit_once('.'), Some((_, "yaml" | "yml")))
 }
 
 /// A file that is listed must hold objects and nothing else.

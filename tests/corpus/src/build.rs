@@ -63,14 +63,16 @@ pub(crate) fn strings(root: &Path) -> anyhow::Result<Option<Report>> {
     Ok(Some(report))
 }
 
-/// The cases of kustomize's own tests that may fail: what they need is not built yet.
-const KRUSTY_ALLOWED: usize = 300;
-/// Real builds that may fail: what they need is not built yet.
-const REAL_ALLOWED: usize = 1200;
+/// Cases of kustomize's own tests that may fail: two of IAMPolicyGenerator, two of
+/// ValueAddTransformer, one custom schema, one error that shows YAML in the order of its source.
+const KRUSTY_ALLOWED: usize = 6;
+/// Real builds that may fail.
+const REAL_ALLOWED: usize = 0;
 /// Expressions that may differ.
-const ENVSUBST_ALLOWED: usize = 3000;
-/// Substituted objects that may differ.
-const ENVSUBST_OBJECT_ALLOWED: usize = 400;
+const ENVSUBST_ALLOWED: usize = 0;
+/// Substituted objects that may differ: a name that becomes a number is refused here, a variable
+/// without a value cannot be given.
+const ENVSUBST_OBJECT_ALLOWED: usize = 2;
 /// Threads that build at the same time.
 const THREADS: usize = 2;
 

@@ -13,9 +13,11 @@ use report::Report;
 mod build;
 mod report;
 
+type Table = fn(&Path) -> anyhow::Result<Option<Report>>;
+
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
-const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
+const TABLES: &[(&str, Table)] = &[
     ("scalars", build::scalars),
     ("strings", build::strings),
     ("krusty", build::krusty),

@@ -176,19 +176,20 @@ impl<'a> Merger<'a> {
         };
         let by_value = [String::new()];
         let keys = if keys.is_empty() { &by_value[..] } else { keys };
-        self.join(dest, patch, node.and_then(Node::items), keys).map(|items| Some(items.into()))
+        self.join(dest, patch.as_deref(), node.and_then(Node::items), keys)
+            .map(|items| Some(items.into()))
     }
 
     /// Joins two lists by their merge keys; the patch's items come first.
     fn join(
         &self,
         mut dest: Vec<Value>,
-        patch: Option<Vec<Value>>,
+        patch: Option<&[Value]>,
         node: Option<Node<'a>>,
         keys: &[String],
     ) -> Result<Vec<Value>, Error> {
         let mut all: Vec<Vec<String>> = Vec::new();
-        for item in patch.iter().flatten().chain(&dest) {
+        for item in patch.into_iter().flatten().chain(&dest) {
             let values: Vec<_> = keys.iter().map(|key| value_of(item, key)).collect();
             if !all.contains(&values) {
                 all.push(values);
@@ -206,7 +207,7 @@ impl<'a> Merger<'a> {
                 valid(std::slice::from_ref(&valid_values), &valid_values, &valid_keys);
             let find =
                 |items: &[Value]| items.iter().position(|item| fits(item, &own_keys, &own_values));
-            let other = patch.as_ref().and_then(|items| items.get(find(items)?));
+            let other = patch.and_then(|items| items.get(find(items)?));
             let slot = find(&dest);
             let own = slot.and_then(|at| dest.get(at)).cloned();
             let joined = self.merge(own, other, node)?;

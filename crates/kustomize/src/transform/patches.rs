@@ -157,7 +157,7 @@ pub(crate) fn apply_strategic(
     let mut patches = Vec::new();
     for entry in entries {
         if let Ok(mut inline) = resources::read(entry) {
-            patches.append(&mut inline)
+            patches.append(&mut inline);
         } else {
             let text = loader.load_text(at, entry)?;
             patches.append(&mut resources::read(&text).map_err(|error| error.in_file(entry))?);

@@ -158,7 +158,7 @@ impl Builder {
         let line = span.start.line();
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalar(&text, style, anchor, tag.as_deref(), span)
+                self.scalar(&text, (style, anchor), tag.as_deref(), span)
             }
             Event::MappingStart(anchor, _) => {
                 // A flow mapping's start is its brace; a block mapping's start has no extent.
@@ -207,8 +207,7 @@ impl Builder {
     fn scalar(
         &mut self,
         text: &str,
-        style: ScalarStyle,
-        anchor: usize,
+        (style, anchor): (ScalarStyle, usize),
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<(), Error> {
