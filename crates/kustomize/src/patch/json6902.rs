@@ -4,6 +4,7 @@ use manifest::{Value, yaml};
 
 use crate::Error;
 use crate::kustomization::decode;
+use crate::resource::bounded;
 
 /// How many operations a patch may hold.
 pub(crate) const OPERATIONS_MAX: usize = 100_000;
@@ -80,6 +81,7 @@ impl JsonPatch {
     pub(crate) fn apply(&self, document: &mut Value) -> Result<(), Error> {
         for operation in &self.0 {
             operation.apply(document).map_err(Error::Rule)?;
+            bounded(document)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use manifest::{Map, Value, path, yaml};
 
 use crate::Error;
 use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, ReplacementTarget};
-use crate::resource::{Id, Resource};
+use crate::resource::{Id, Resource, TEXT_BYTES_MAX, bounded};
 use crate::resources::{Matcher, Resources};
 
 const DEFAULT_PATH: &str = "metadata.name";
@@ -153,6 +153,7 @@ fn write(
             if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
         for field_path in paths {
             copy(&mut resource.value, value, field_path, target.options.as_ref())?;
+            bounded(&resource.value)?;
         }
     }
     Ok(())
@@ -245,7 +246,11 @@ fn set(field: &mut Value, value: &Value, options: Option<&FieldOptions>) -> Resu
             Ok(at) if at >= parts.len() => parts.push(&new),
             Ok(at) => parts[at] = &new,
         }
-        value = parts.join(&options.delimiter).into();
+        let joined = parts.join(&options.delimiter);
+        if joined.len() > TEXT_BYTES_MAX {
+            return Err(Error::Limit("length of a text"));
+        }
+        value = joined.into();
     }
     if compound(field) || compound(&value) {
         *field = value;

@@ -176,9 +176,12 @@ impl Builder {
             }
             Event::Alias(anchor) => {
                 let value = self.anchors.get(&anchor).cloned().unwrap_or_default();
-                self.alias_nodes += nodes(&value);
+                self.alias_nodes += value.nodes();
                 if self.alias_nodes > ALIAS_NODES_MAX {
                     return Err(Error::Limit("alias expansion"));
+                }
+                if self.stack.len() + depth_of(&value) > DEPTH_MAX {
+                    return Err(Error::Limit("nesting depth"));
                 }
                 self.value(value, 0, line)
             }
@@ -360,6 +363,11 @@ impl Open {
     }
 }
 
+/// An alias can put a deep value at a deep place.
+fn depth_of(value: &Value) -> usize {
+    if matches!(value, Value::List(_) | Value::Map(_)) { value.depth() } else { 0 }
+}
+
 fn is_null(text: &str) -> bool {
     scalar::resolve(text, Dialect::Manifest) == Ok(Scalar::Null)
 }
@@ -390,14 +398,6 @@ fn refold(text: &str) -> String {
     }
     out.push_str(&text[body.len()..]);
     out
-}
-
-fn nodes(value: &Value) -> usize {
-    match value {
-        Value::List(items) => 1 + items.iter().map(nodes).sum::<usize>(),
-        Value::Map(map) => 1 + map.values().map(nodes).sum::<usize>(),
-        _ => 1,
-    }
 }
 
 fn resolve(text: &str, plain: bool, tag: Option<&Tag>, dialect: Dialect) -> Result<Scalar, Error> {

@@ -49,7 +49,7 @@ impl Scalar {
     pub(super) fn into_key(self) -> String {
         match self {
             #[expect(clippy::cast_possible_truncation, reason = "the precision is the library's")]
-            Self::Float(Number::Float(number)) => super::write::general(f64::from(number as f32)),
+            Self::Float(Number::Float(number)) => super::write::general(number as f32),
             Self::Timestamp(text) | Self::Text(text) => text,
             other => other.into_value().to_text(),
         }
