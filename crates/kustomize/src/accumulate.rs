@@ -55,14 +55,18 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
         traced: false,
     };
     let at = Location { directory: root.clone(), above: Vec::new() };
+    if files.kind(root).is_none() {
+        let problem =
+            format!("evalsymlink failure on '{root}' : lstat {root}: no such file or directory");
+        return Err(Error::File { problem });
+    }
     let (file, file_name) = build.loader.kustomization(&at, &mut build.warnings)?;
     build.traced = !file.build_metadata.is_empty();
     let layer = Layer { at, file, file_name };
     build.use_schema_of(&layer)?;
     let mut gathered = build.accumulate(&layer, Gathered::default())?;
     add_hashes(&mut gathered.resources);
-    let mut config = build.defaults.clone();
-    config.merge(&gathered.config)?;
+    let config = build.defaults.with(&gathered.config)?;
     references::apply(&mut gathered.resources, &config.name_reference)?;
     variables::resolve(&mut gathered.resources, &gathered.variables, &config.var_reference)?;
     emit::drop_local(&mut gathered.resources);
@@ -81,6 +85,9 @@ fn add_hashes(resources: &mut Resources) {
 impl Build<'_> {
     fn use_schema_of(&mut self, layer: &Layer) -> Result<(), Error> {
         let Some(path) = layer.file.openapi.get("path") else { return Ok(()) };
+        if layer.file.openapi.get("version").is_some_and(|version| !version.is_empty()) {
+            return Err(Error::rule("builtin version and custom schema provided, cannot use both"));
+        }
         let text = self.loader.load_text(&layer.at, path)?;
         let document = yaml::read_one(&text)
             .map_err(|source| Error::Malformed { file: path.clone(), source })?;
@@ -101,8 +108,7 @@ impl Build<'_> {
                 .add_component(layer, gathered, entry)
                 .during(|| "accumulating components".to_owned())?;
         }
-        let mut config = self.defaults.clone();
-        config.merge(&gathered.config)?;
+        let config = self.defaults.with(&gathered.config)?;
         self.transform(layer, &mut gathered.resources, &config)?;
         self.transform_as_configured(layer, &mut gathered.resources, &layer.file.transformers)?;
         let mut validated = gathered.resources.clone();
@@ -263,7 +269,7 @@ impl Build<'_> {
         for config in self.configurations(layer, &file.generators)? {
             let mut made = builtin::generate(&mut self.loader, &layer.at, &config)?;
             if made.history.origin.is_none() {
-                made.history.origin = self.configured_as(&config);
+                made.history.origin = Self::configured_as(&config);
             }
             resources.absorb(made).during(|| "merging from generator".to_owned())?;
         }
@@ -299,7 +305,7 @@ impl Build<'_> {
     ) -> Result<(), Error> {
         for config in self.configurations(layer, entries)? {
             builtin::transform(self, &layer.at, &config, resources)?;
-            if let Some(origin) = self.configured_as(&config) {
+            if let Some(origin) = Self::configured_as(&config) {
                 record(resources, &origin);
             }
             resources.drop_deleted();
@@ -317,7 +323,7 @@ impl Build<'_> {
     }
 
     /// The origin of what a configuration object makes or changes.
-    fn configured_as(&self, config: &Resource) -> Option<Origin> {
+    fn configured_as(config: &Resource) -> Option<Origin> {
         let origin = config.history.origin.as_ref()?;
         let (api_version, kind) = (config.api_version().to_owned(), config.kind().to_owned());
         Some(Origin {

@@ -9,14 +9,13 @@ use crate::accumulate::Build;
 use crate::fieldspec::{Config, Create, FieldSpec, Reference, visit};
 use crate::generate::{data, hash};
 use crate::kustomization::{
-    DataArguments, Image, Patch, ReplacementEntry, Replica, SortOptions, Target, Texts,
-    decode_leniently,
+    DataArguments, Image, Patch, ReplacementEntry, Replica, Target, Texts, decode_leniently,
 };
 use crate::load::{Loader, Location};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::transform::{
-    annotations, images, labels, names, namespace, order, patches, replacements, replicas,
+    annotations, images, labels, names, namespace, patches, replacements, replicas,
 };
 use crate::{Error, error::During};
 
@@ -44,7 +43,6 @@ struct Arguments {
     image_tag: Image,
     replica: Replica,
     replacements: Vec<ReplacementEntry>,
-    sort_options: Option<SortOptions>,
     value: Option<serde_json::Value>,
     targets: Vec<ValueTarget>,
 }
@@ -67,9 +65,7 @@ fn arguments(config: &Resource) -> Value {
 
 fn refuse_foreign(config: &Resource) -> Result<(), Error> {
     let kind = config.kind();
-    if config.api_version() == "builtin"
-        || config.gvk().group.is_empty() && config.api_version() == "builtin/v1"
-    {
+    if config.api_version() == "builtin" {
         return Ok(());
     }
     Err(Error::Refused(format!(
@@ -159,10 +155,6 @@ pub(crate) fn transform(
             let entries = build.replacements(at, &own.replacements)?;
             replacements::apply(resources, &entries)
         }
-        "SortOrderTransformer" => {
-            let fifo = SortOptions { order: "fifo".to_owned(), ..SortOptions::default() };
-            order::apply(resources, &own.sort_options.unwrap_or(fifo))
-        }
         "HashTransformer" => {
             for resource in resources.iter_mut().filter(|r| r.history.needs_hash) {
                 let name = format!("{}-{}", resource.name(), hash::suffix(&resource.value));
@@ -172,7 +164,10 @@ pub(crate) fn transform(
             Ok(())
         }
         "ValueAddTransformer" => add_value(resources, &own),
-        other => Err(Error::rule(format!("unable to load builtin {other}"))),
+        _ => {
+            let kind = crate::resource::gvk_text(&config.gvk());
+            Err(Error::rule(format!("unable to load builtin {kind}")))
+        }
     }
 }
 

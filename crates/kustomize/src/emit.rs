@@ -1,6 +1,7 @@
 //! The last steps: order, bookkeeping out of the data, objects.
 
-use manifest::{Object, Value, yaml};
+use manifest::yaml::{self, Step};
+use manifest::{Object, Value};
 
 use crate::error::During;
 use crate::kustomization::Kustomization;
@@ -79,7 +80,17 @@ pub(crate) fn object(value: Value) -> Result<Object, Error> {
 
 fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bool) {
     let had_annotations = resource.value.at(&["metadata", "annotations"]).is_some();
+    let written_null = |key: &str| {
+        let path = ["metadata", "annotations", key].map(|key| Step::Key(key.to_owned()));
+        resource.value.at(&["metadata", "annotations", key]).is_some_and(Value::is_null)
+            && !resource.blanks.iter().any(|blank| *blank == path)
+    };
     let mut texts = resource.texts("annotations");
+    for (key, text) in &mut texts {
+        if written_null(key) {
+            "null".clone_into(text);
+        }
+    }
     texts.retain(|(key, _)| {
         !INTERNAL.contains(&key.as_str()) && key != ORIGIN && key != TRANSFORMATIONS
     });
@@ -88,11 +99,11 @@ fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bo
         texts.push((ORIGIN.to_owned(), entry(origin, "")));
     }
     if with_transformations && !history.transformations.is_empty() {
-        let list: String = history
-            .transformations
-            .iter()
-            .map(|origin| format!("- {}", entry(origin, "  ").trim_start()))
-            .collect();
+        let mut list = String::new();
+        for origin in &history.transformations {
+            list.push_str("- ");
+            list.push_str(entry(origin, "  ").trim_start());
+        }
         texts.push((TRANSFORMATIONS.to_owned(), list));
     }
     if had_annotations || !texts.is_empty() {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::resource::{Resource, selects};
+use crate::transform::order;
 
 /// One field of some kinds.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -82,14 +83,15 @@ impl Config {
         }
         for line in include_str!("defaults/references.txt").lines().filter(|l| !l.starts_with('#'))
         {
-            match (line.strip_prefix("  "), config.name_reference.last_mut()) {
-                (Some(spec), Some(reference)) => reference.fields.extend(parse(spec)),
-                _ => {
-                    let mut parts = line.split(' ').map(part);
-                    let mut next = || parts.next().unwrap_or_default();
-                    let (group, version, kind) = (next(), next(), next());
-                    config.name_reference.push(Reference { group, version, kind, fields: vec![] });
-                }
+            if let (Some(spec), Some(reference)) =
+                (line.strip_prefix("  "), config.name_reference.last_mut())
+            {
+                reference.fields.extend(parse(spec));
+            } else {
+                let mut parts = line.split(' ').map(part);
+                let mut next = || parts.next().unwrap_or_default();
+                let (group, version, kind) = (next(), next(), next());
+                config.name_reference.push(Reference { group, version, kind, fields: vec![] });
             }
         }
         config
@@ -107,6 +109,39 @@ impl Config {
             "replicas" => &mut self.replicas,
             _ => &mut self.var_reference,
         }
+    }
+
+    /// These fields with others beside them, in the reference's order: a spec that an earlier one
+    /// covers is dropped, so that a configured kind may take the place of a default.
+    pub(crate) fn with(&self, other: &Self) -> Result<Self, Error> {
+        let mut all = self.clone();
+        if *other == Self::default() {
+            return Ok(all);
+        }
+        all.merge(other)?;
+        all.sort();
+        let mut result = Self::default();
+        result.merge(&all)?;
+        Ok(result)
+    }
+
+    fn sort(&mut self) {
+        let specs = [
+            &mut self.name_prefix,
+            &mut self.name_suffix,
+            &mut self.namespace,
+            &mut self.common_labels,
+            &mut self.labels,
+            &mut self.template_labels,
+            &mut self.common_annotations,
+            &mut self.images,
+            &mut self.replicas,
+            &mut self.var_reference,
+        ];
+        for specs in specs {
+            specs.sort_by_cached_key(|spec| order::rank(&spec.gvk()));
+        }
+        self.name_reference.sort_by_cached_key(|reference| order::rank(&reference.gvk()));
     }
 
     /// Adds the fields of another configuration.
@@ -177,12 +212,13 @@ pub(crate) fn visit(
     }
     let parts = path::split_slashes(&spec.path);
     let create = if spec.create { create } else { Create::Nothing };
-    if walk(&mut resource.value, &parts, create, set)? {
-        return Ok(());
-    }
+    let walked = match walk(&mut resource.value, &parts, create, set) {
+        Ok(true) => return Ok(()),
+        Ok(false) => Error::rule("expected sequence or mapping node"),
+        Err(error) => error,
+    };
     let (path, id) = (&spec.path, resource.id());
-    Err(Error::rule("expected sequence or mapping node")
-        .during(format!("considering field '{path}' of object {id}")))
+    Err(walked.during(format!("considering field '{path}' of object {id}")))
 }
 
 /// Answers false where the path leads through a scalar.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use manifest::{Value, yaml};
+use manifest::{Map, Value, yaml};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -56,6 +56,9 @@ pub(crate) struct Kustomization {
     pub(crate) transformers: Vec<String>,
     pub(crate) validators: Vec<String>,
     pub(crate) build_metadata: Vec<String>,
+    /// Whether the file gives any field but its header.
+    #[serde(skip)]
+    pub(crate) gives_anything: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -64,9 +67,11 @@ pub(crate) struct Labels {
     pub(crate) pairs: Texts,
     pub(crate) include_selectors: bool,
     pub(crate) include_templates: bool,
+    pub(crate) include_volume_claim_templates: Option<bool>,
     pub(crate) fields: Vec<FieldSpec>,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names are those of the field")]
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Patch {
@@ -224,7 +229,13 @@ impl Kustomization {
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let value = yaml::read_configuration(text)
             .map_err(|error| Error::Kustomization(error.to_string()))?;
-        decode::<Self>(value).map_err(Error::Kustomization)
+        let gives = |map: &Map| {
+            let header = |key: &str| ["apiversion", "kind"].contains(&key.to_lowercase().as_str());
+            map.iter().any(|(key, value)| !value.is_null() && !header(key))
+        };
+        let gives_anything = value.as_map().is_some_and(gives);
+        let file = decode::<Self>(value).map_err(Error::Kustomization)?;
+        Ok(Self { gives_anything, ..file })
     }
 
     /// Breaches of the rules on `kind` and `apiVersion`.
@@ -250,13 +261,6 @@ impl Kustomization {
             let version = if component { COMPONENT_API_VERSION } else { API_VERSION };
             version.clone_into(&mut self.api_version);
         }
-    }
-
-    /// Whether nothing but the header is given.
-    pub(crate) fn is_empty(&self) -> bool {
-        let (api_version, kind) = (self.api_version.clone(), self.kind.clone());
-        let metadata = self.metadata.clone();
-        *self == Self { api_version, kind, metadata, ..Self::default() }
     }
 }
 
@@ -313,10 +317,14 @@ fn decode_json<T: serde::de::DeserializeOwned>(
 fn rename(json: &mut serde_json::Value, from: &str, to: Option<&str>) {
     match json {
         serde_json::Value::Array(items) => {
-            items.iter_mut().for_each(|item| rename(item, from, to));
+            for item in items {
+                rename(item, from, to);
+            }
         }
         serde_json::Value::Object(map) => {
-            map.values_mut().for_each(|value| rename(value, from, to));
+            for value in map.values_mut() {
+                rename(value, from, to);
+            }
             if let (Some(value), Some(to)) = (map.shift_remove(from), to) {
                 map.insert(to.to_owned(), value);
             }

@@ -7,13 +7,13 @@
 //! number of threads.
 //!
 //! ```
-//! let files: kustomize::Memory = [
+//! let files: kustomize::files::Memory = [
 //!     ("kustomization.yaml", "resources: [web.yaml]\nnamePrefix: my-\n"),
 //!     ("web.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n"),
 //! ]
 //! .into_iter()
 //! .collect();
-//! let built = kustomize::build(&files, &kustomize::FilePath::root(), &Default::default())?;
+//! let built = kustomize::build(&files, &kustomize::files::FilePath::root(), &Default::default())?;
 //! assert_eq!(built.into_objects()?[0].name(), "my-web");
 //! # Ok::<(), kustomize::Error>(())
 //! ```
@@ -36,7 +36,7 @@ mod transform;
 use manifest::{Object, Value};
 
 pub use error::Error;
-pub use files::{FilePath, Files, Memory, Overlay};
+use files::{FilePath, Files};
 pub use kustomization::FILE_NAMES;
 
 /// How a build goes beyond what the files say.

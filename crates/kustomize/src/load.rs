@@ -74,7 +74,7 @@ impl<'a> Loader<'a> {
         let text = self.read(&path)?;
         let mut file = Kustomization::parse(&text)?;
         warnings.append(&mut migrate(&mut file));
-        if file.is_empty() {
+        if !file.gives_anything {
             return Err(Error::rule("kustomization.yaml is empty"));
         }
         let errors = file.header_errors();
@@ -99,7 +99,11 @@ impl<'a> Loader<'a> {
         match self.files.kind(&path) {
             Some(Kind::File) => {}
             Some(Kind::Directory) => {
-                return Err(Error::File { problem: format!("read {path}: is a directory") });
+                let problem = match self.restriction {
+                    LoadRestriction::Tree => format!("read {path}: is a directory"),
+                    LoadRestriction::RootOnly => format!("'{path}' must resolve to a file"),
+                };
+                return Err(Error::File { problem });
             }
             None => {
                 let missing = "no such file or directory";

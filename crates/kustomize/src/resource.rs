@@ -5,6 +5,8 @@ use std::fmt;
 use manifest::yaml::Step;
 use manifest::{Gvk, Map, Value, is_cluster_scoped};
 
+use crate::Error;
+
 /// The namespace that objects outside of namespaces are filed under.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
@@ -234,6 +236,24 @@ impl Resource {
         let texts: Map = texts.into_iter().map(|(key, text)| (key, text.into())).collect();
         metadata.insert(field.into(), texts.into());
     }
+}
+
+/// How deep an object may nest after patches and replacements.
+pub(crate) const DEPTH_MAX: usize = 512;
+/// How many nodes an object may hold after patches and replacements.
+pub(crate) const NODES_MAX: usize = 2_000_000;
+/// How long a text may become.
+pub(crate) const TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// Refuses an object that was made to grow without end.
+pub(crate) fn bounded(value: &Value) -> Result<(), Error> {
+    if value.depth() > DEPTH_MAX {
+        return Err(Error::Limit("nesting of an object"));
+    }
+    if value.nodes() > NODES_MAX {
+        return Err(Error::Limit("size of an object"));
+    }
+    Ok(())
 }
 
 /// A value as a mapping, replaced by an empty one if it is none.

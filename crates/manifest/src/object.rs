@@ -115,6 +115,7 @@ impl Object {
     }
 
     /// The entries of `metadata`, for editing anything but the name.
+    #[expect(clippy::missing_panics_doc, reason = "the shape is proven by `Object::new`")]
     pub fn metadata_mut(&mut self) -> &mut Map {
         static SHAPE: &str = "checked by Object::new";
         self.0.as_map_mut().and_then(|root| root.get_mut("metadata")?.as_map_mut()).expect(SHAPE)

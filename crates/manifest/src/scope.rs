@@ -1,16 +1,26 @@
 //! Which built-in kinds live outside of namespaces.
 
 /// Kinds that Kubernetes 1.21 knows to be cluster-scoped, as kustomize 5.8.1 looks them up: by
-/// exact version. A kind that is not listed is taken to live in a namespace.
+/// exact version; admission policies are newer than it. A kind that is not listed is taken to live in a namespace.
 const CLUSTER_SCOPED: &[(&str, &[&str])] = &[
     ("v1", &["ComponentStatus", "Namespace", "Node", "NodeProxyOptions", "PersistentVolume"]),
     (
         "admissionregistration.k8s.io/v1",
-        &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
+        &[
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        ],
     ),
     (
         "admissionregistration.k8s.io/v1beta1",
-        &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
+        &[
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        ],
     ),
     ("apiextensions.k8s.io/v1", &["CustomResourceDefinition"]),
     ("apiextensions.k8s.io/v1beta1", &["CustomResourceDefinition"]),

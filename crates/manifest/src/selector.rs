@@ -52,7 +52,7 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
     if pattern.len() > TEXT_BYTES_MAX {
         return Err(Error::Limit);
     }
-    RegexBuilder::new(pattern)
+    RegexBuilder::new(&go_syntax(pattern))
         .size_limit(PATTERN_BYTES_MAX)
         .build()
         .map_err(|error| Error::Pattern { pattern: pattern.to_owned(), why: error.to_string() })

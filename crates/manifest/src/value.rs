@@ -93,6 +93,24 @@ impl Value {
         }
     }
 
+    /// How many nodes this holds, itself counted.
+    pub fn nodes(&self) -> usize {
+        match self {
+            Self::List(items) => 1 + items.iter().map(Self::nodes).sum::<usize>(),
+            Self::Map(map) => 1 + map.values().map(Self::nodes).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    /// How deep this nests; a scalar has depth one.
+    pub fn depth(&self) -> usize {
+        1 + match self {
+            Self::List(items) => items.iter().map(Self::depth).max().unwrap_or_default(),
+            Self::Map(map) => map.values().map(Self::depth).max().unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
     /// Whether this is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

@@ -15,9 +15,11 @@ mod cluster;
 mod report;
 mod source;
 
+type Table = fn(&Path) -> anyhow::Result<Option<Report>>;
+
 /// Every table: its name and the function that runs it. A table answers `None` when the corpus
 /// does not hold it.
-const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
+const TABLES: &[(&str, Table)] = &[
     ("durations", cluster::durations),
     ("kstatus", cluster::kstatus),
     ("apply_order", cluster::apply_order),
@@ -32,6 +34,8 @@ const TABLES: &[(&str, fn(&Path) -> anyhow::Result<Option<Report>>)] = &[
     ("strings", build::strings),
     ("krusty", build::krusty),
     ("real", build::real),
+    ("envsubst", build::envsubst),
+    ("envsubst_object", build::envsubst_object),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {

@@ -2,7 +2,7 @@
 
 /// The tally of one table.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// Rows that behave as the table says.
     pub passed: usize,
     /// Rows that were run.
@@ -15,10 +15,10 @@ pub struct Report {
 
 impl Report {
     /// How many misses are printed.
-    pub const SHOWN: usize = 20;
+    pub(crate) const SHOWN: usize = 20;
 
     /// Counts one row; `miss` says what was wrong, `None` that it passed.
-    pub fn row(&mut self, miss: Option<String>) {
+    pub(crate) fn row(&mut self, miss: Option<String>) {
         self.total += 1;
         match miss {
             None => self.passed += 1,
@@ -27,7 +27,7 @@ impl Report {
     }
 
     /// Whether more rows fail than are allowed to.
-    pub fn falls_short(&self) -> bool {
+    pub(crate) fn falls_short(&self) -> bool {
         self.misses.len() > self.allowed
     }
 }

@@ -4,6 +4,7 @@ use manifest::{Value, yaml};
 
 use crate::Error;
 use crate::kustomization::decode;
+use crate::resource::bounded;
 
 /// How many operations a patch may hold.
 pub(crate) const OPERATIONS_MAX: usize = 100_000;
@@ -42,7 +43,17 @@ impl JsonPatch {
         let items = match value {
             Value::List(items) => items,
             Value::Null => Vec::new(),
-            _ => return Err("cannot unmarshal into a list of operations".to_owned()),
+            other => {
+                let kind = match other {
+                    Value::String(_) => "string",
+                    Value::Map(_) => "object",
+                    Value::Bool(_) => "bool",
+                    _ => "number",
+                };
+                return Err(format!(
+                    "json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch"
+                ));
+            }
         };
         if items.len() > OPERATIONS_MAX {
             return Err("too many operations".to_owned());
@@ -70,6 +81,7 @@ impl JsonPatch {
     pub(crate) fn apply(&self, document: &mut Value) -> Result<(), Error> {
         for operation in &self.0 {
             operation.apply(document).map_err(Error::Rule)?;
+            bounded(document)?;
         }
         Ok(())
     }
@@ -124,7 +136,8 @@ impl Operation {
             return Err(missing("replace operation does not apply: doc is missing path", path));
         };
         let slot = match parent {
-            Value::Map(map) => map.get_mut(&unescape(key)),
+            // The library takes an absent key of a mapping for one that is null.
+            Value::Map(map) => Some(map.entry(unescape(key)).or_default()),
             Value::List(items) => index(key, items.len()).and_then(|at| items.get_mut(at)),
             _ => None,
         };
@@ -291,7 +304,7 @@ mod tests {
         check("- {op: move, from: /a/b~1c, path: /d}", r#"{"a":{},"d":[1,2]}"#);
         check("- {op: copy, from: /a/b~1c/1, path: /d}", r#"{"a":{"b/c":[1,2]},"d":2}"#);
         check("- {op: test, path: /a/b~1c/0, value: 1}", r#"{"a":{"b/c":[1,2]}}"#);
-        assert!(patched("- {op: replace, path: /x, value: 1}").is_err());
+        check("- {op: replace, path: /x, value: 1}", r#"{"a":{"b/c":[1,2]},"x":1}"#);
         assert!(patched("- {op: remove, path: /x}").is_err());
         assert!(patched("- {op: add, path: /x/y, value: 1}").is_err());
     }

@@ -6,6 +6,9 @@ use manifest::Value;
 
 use crate::Error;
 
+/// How deep definitions may nest inside each other.
+const DEPTH_MAX: usize = 64;
+
 /// The merge keys of all known kinds; an immutable value.
 #[derive(Debug, Default)]
 pub(crate) struct Schema {
@@ -99,12 +102,12 @@ impl Schema {
         let ids: HashMap<&str, usize> =
             definitions.keys().enumerate().map(|(id, name)| (name.as_str(), id)).collect();
         let mut schema = Self::default();
+        schema.definitions.resize_with(definitions.len(), HashMap::new);
         for (id, definition) in definitions.values().enumerate() {
-            let properties = definition.get("properties").and_then(Value::as_map);
-            let fields = properties.into_iter().flatten();
-            schema.definitions.push(
-                fields.map(|(name, property)| (name.clone(), open_field(property, &ids))).collect(),
-            );
+            let fields = schema.fields_of(definition, &ids, 0);
+            if let Some(slot) = schema.definitions.get_mut(id) {
+                *slot = fields;
+            }
             let kinds = definition.get("x-kubernetes-group-version-kind").and_then(Value::as_list);
             for kind in kinds.into_iter().flatten() {
                 let text = |key| kind.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -115,6 +118,52 @@ impl Schema {
             }
         }
         Ok(schema)
+    }
+
+    fn fields_of(
+        &mut self,
+        definition: &Value,
+        ids: &HashMap<&str, usize>,
+        depth: usize,
+    ) -> HashMap<String, Field> {
+        let properties = definition.get("properties").and_then(Value::as_map);
+        let fields = properties.into_iter().flatten();
+        fields.map(|(name, value)| (name.clone(), self.field_of(value, ids, depth + 1))).collect()
+    }
+
+    fn field_of(&mut self, property: &Value, ids: &HashMap<&str, usize>, depth: usize) -> Field {
+        let text = |key| property.get(key).and_then(Value::as_str);
+        if text("type") == Some("array") {
+            let merged = text("x-kubernetes-patch-strategy")
+                .is_some_and(|strategies| strategies.split(',').any(|one| one == "merge"));
+            let listed = property.get("x-kubernetes-list-map-keys").and_then(Value::as_list);
+            let keys = match listed {
+                Some(keys) => keys.iter().map(Value::to_text).collect(),
+                None => {
+                    text("x-kubernetes-patch-merge-key").map(str::to_owned).into_iter().collect()
+                }
+            };
+            let inside = property.get("items").and_then(|items| self.inside(items, ids, depth));
+            return Field { inside, shape: Shape::List, merge: merged.then_some(keys) };
+        }
+        if let Some(values) = property.get("additionalProperties") {
+            let inside = self.inside(values, ids, depth);
+            return Field { inside, shape: Shape::Map, merge: None };
+        }
+        Field { inside: self.inside(property, ids, depth), shape: Shape::Object, merge: None }
+    }
+
+    /// The definition that a property refers to, or one made for its own properties.
+    fn inside(&mut self, value: &Value, ids: &HashMap<&str, usize>, depth: usize) -> Option<usize> {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            return ids.get(reference.strip_prefix("#/definitions/")?).copied();
+        }
+        if depth > DEPTH_MAX || value.get("properties").is_none() {
+            return None;
+        }
+        let fields = self.fields_of(value, ids, depth);
+        self.definitions.push(fields);
+        Some(self.definitions.len() - 1)
     }
 
     fn object(&self, id: Option<usize>) -> Option<Node<'_>> {
@@ -144,30 +193,6 @@ fn field(word: &str) -> Option<(String, Field)> {
         None => (rest.get(1..)?, None),
     };
     Some((name.to_owned(), Field { inside: inside.parse().ok(), shape, merge }))
-}
-
-fn open_field(property: &Value, ids: &HashMap<&str, usize>) -> Field {
-    let target = |value: &Value| {
-        let reference = value.get("$ref")?.as_str()?;
-        ids.get(reference.strip_prefix("#/definitions/")?).copied()
-    };
-    if let Some(inside) = target(property) {
-        return Field { inside: Some(inside), shape: Shape::Object, merge: None };
-    }
-    let text = |key| property.get(key).and_then(Value::as_str);
-    if text("type") == Some("array") {
-        let merged = text("x-kubernetes-patch-strategy")
-            .is_some_and(|strategies| strategies.split(',').any(|strategy| strategy == "merge"));
-        let listed = property.get("x-kubernetes-list-map-keys").and_then(Value::as_list);
-        let keys = match listed {
-            Some(keys) => keys.iter().map(Value::to_text).collect(),
-            None => text("x-kubernetes-patch-merge-key").map(str::to_owned).into_iter().collect(),
-        };
-        let inside = property.get("items").and_then(target);
-        return Field { inside, shape: Shape::List, merge: merged.then_some(keys) };
-    }
-    let inside = property.get("additionalProperties").and_then(target);
-    Field { inside, shape: Shape::Map, merge: None }
 }
 
 #[cfg(test)]

@@ -36,10 +36,10 @@ pub(crate) fn apply(target: &mut Resource, patch: &Value, schema: &Schema) -> Re
 fn drop_blank(value: &mut Value, path: &[Step], node: Option<Node<'_>>) {
     let Some((first, rest)) = path.split_first() else { return };
     match (value, first) {
-        (Value::Map(map), Step::Key(key)) if rest.is_empty() => {
-            if map.get(key).is_some_and(Value::is_null) {
-                map.shift_remove(key);
-            }
+        (Value::Map(map), Step::Key(key))
+            if rest.is_empty() && map.get(key).is_some_and(Value::is_null) =>
+        {
+            map.shift_remove(key);
         }
         (Value::Map(map), Step::Key(key)) => {
             if let Some(child) = map.get_mut(key) {
@@ -77,13 +77,14 @@ impl<'a> Merger<'a> {
             None if patch.is_some() => Ok(None),
             None => Ok(dest),
             Some(Value::Map(_)) => self.merge_maps(dest, patch, node),
-            Some(Value::List(_)) => match node.and_then(Node::merge_keys) {
-                Some(keys) => self.merge_lists(dest, patch, node, keys),
-                None => {
+            Some(Value::List(_)) => {
+                if let Some(keys) = node.and_then(Node::merge_keys) {
+                    self.merge_lists(dest, patch, node, keys)
+                } else {
                     expect_kind(patch, "SequenceNode", |v| matches!(v, Value::List(_)))?;
                     Ok(patch.map_or(dest, |patch| Some(patch.clone())).filter(|v| !v.is_null()))
                 }
-            },
+            }
             Some(_) => {
                 expect_kind(patch, "ScalarNode", |v| !matches!(v, Value::List(_) | Value::Map(_)))?;
                 Ok(patch.map_or(dest, |patch| Some(patch.clone())).filter(|v| !v.is_null()))
@@ -175,19 +176,20 @@ impl<'a> Merger<'a> {
         };
         let by_value = [String::new()];
         let keys = if keys.is_empty() { &by_value[..] } else { keys };
-        self.join(dest, patch, node.and_then(Node::items), keys).map(|items| Some(items.into()))
+        self.join(dest, patch.as_deref(), node.and_then(Node::items), keys)
+            .map(|items| Some(items.into()))
     }
 
     /// Joins two lists by their merge keys; the patch's items come first.
     fn join(
         &self,
         mut dest: Vec<Value>,
-        patch: Option<Vec<Value>>,
+        patch: Option<&[Value]>,
         node: Option<Node<'a>>,
         keys: &[String],
     ) -> Result<Vec<Value>, Error> {
         let mut all: Vec<Vec<String>> = Vec::new();
-        for item in patch.iter().flatten().chain(&dest) {
+        for item in patch.into_iter().flatten().chain(&dest) {
             let values: Vec<_> = keys.iter().map(|key| value_of(item, key)).collect();
             if !all.contains(&values) {
                 all.push(values);
@@ -205,7 +207,7 @@ impl<'a> Merger<'a> {
                 valid(std::slice::from_ref(&valid_values), &valid_values, &valid_keys);
             let find =
                 |items: &[Value]| items.iter().position(|item| fits(item, &own_keys, &own_values));
-            let other = patch.as_ref().and_then(|items| items.get(find(items)?));
+            let other = patch.and_then(|items| items.get(find(items)?));
             let slot = find(&dest);
             let own = slot.and_then(|at| dest.get(at)).cloned();
             let joined = self.merge(own, other, node)?;
@@ -327,6 +329,7 @@ fn fits(item: &Value, keys: &[String], values: &[String]) -> bool {
         return values.first().is_some_and(|value| item.to_text() == *value);
     }
     item.as_map().is_some()
+        && !values.is_empty()
         && keys.iter().zip(values).all(|(key, value)| match item.get(key) {
             Some(field) => value.is_empty() || field.to_text() == *value,
             None => false,
@@ -371,11 +374,6 @@ fn append(items: &mut Vec<Value>, item: Value, keys: &[String]) {
             Some(value) if !value.is_null() => values.push(value.to_text()),
             _ => items.push(item.clone()),
         }
-    }
-    if values.len() < keys.len() && keys.len() > 1 {
-        // An item without some key stands for itself.
-        items.dedup_by(|a, b| a == b && *a == item);
-        return;
     }
     if keys.len() > 1 {
         set_element(items, keys, &values, None);

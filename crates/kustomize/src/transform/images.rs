@@ -15,7 +15,8 @@ pub(crate) fn apply(
     fields: &[FieldSpec],
 ) -> Result<(), Error> {
     let pattern = format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
-    let pattern = compile(&pattern)?;
+    // A name that is no pattern matches nothing.
+    let Ok(pattern) = compile(&pattern) else { return Ok(()) };
     let change = |value: &mut Value| {
         if !matches!(value, Value::Map(_) | Value::List(_)) && pattern.is_match(&value.to_text()) {
             *value = changed(&value.to_text(), image).into();

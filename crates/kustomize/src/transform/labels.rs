@@ -17,8 +17,19 @@ pub(crate) fn fields(entry: &Labels, config: &Config) -> Result<Vec<FieldSpec>, 
         merge(&mut fields, &config.common_labels).map_err(failed)?;
     } else {
         if entry.include_templates {
-            merge(&mut fields, &config.template_labels)
+            let claims = entry.include_volume_claim_templates;
+            let wanted = |field: &&FieldSpec| {
+                claims != Some(false) || !field.path.contains("volumeClaimTemplates")
+            };
+            let templates: Vec<_> = config.template_labels.iter().filter(wanted).cloned().collect();
+            merge(&mut fields, &templates)
                 .map_err(|error| error.during("failed to merge template fieldSpec"))?;
+        }
+        if entry.include_volume_claim_templates == Some(true) {
+            let claims = config.template_labels.iter();
+            let claims: Vec<_> =
+                claims.filter(|f| f.path.contains("volumeClaimTemplates")).cloned().collect();
+            merge(&mut fields, &claims).map_err(failed)?;
         }
         merge(&mut fields, &[FieldSpec::made("metadata/labels")]).map_err(failed)?;
     }

@@ -76,15 +76,19 @@ fn one(
                 && matches!(field.kind.as_str(), "RoleBinding" | "ClusterRoleBinding"));
         if !handled {
             visit(resource, field, Create::Scalar, &mut set)
-                .map_err(|error| error.during("namespace transformation failed"))?;
+                .map_err(|error| error.during("namespace field specs must target scalar nodes"))?;
         }
     }
     Ok(())
 }
 
 fn set(value: &mut Value, namespace: &Namespace<'_>) -> Result<(), Error> {
-    if matches!(value, Value::Map(_) | Value::List(_)) {
-        return Err(Error::rule("namespace field specs must target scalar nodes"));
+    if let Value::Map(_) | Value::List(_) = value {
+        let found = if value.as_map().is_some() { "MappingNode" } else { "SequenceNode" };
+        let text = manifest::yaml::to_string(value);
+        return Err(Error::rule(format!(
+            "wrong node kind: expected ScalarNode but got {found}: node contents:\n{text}"
+        )));
     }
     if namespace.replace == Replace::All || value.to_text().is_empty() {
         *value = namespace.name.into();

@@ -60,6 +60,12 @@ pub(crate) fn legacy(resources: &mut Resources) {
     sort(resources, &ranks(&FIRST, &LAST));
 }
 
+/// Where a kind stands among others.
+pub(crate) fn rank(gvk: &Gvk) -> (i64, String) {
+    let rank = ranks(&FIRST, &LAST).get(&gvk.kind).copied().unwrap_or_default();
+    (rank, gvk_key(gvk))
+}
+
 fn ranks<T: AsRef<str>>(first: &[T], last: &[T]) -> HashMap<String, i64> {
     let position = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
     let early =

@@ -8,7 +8,7 @@ use crate::load::{Loader, Location};
 use crate::patch::json6902::JsonPatch;
 use crate::patch::schema::Schema;
 use crate::patch::strategic;
-use crate::resource::{Resource, map_of};
+use crate::resource::{Resource, map_in, map_of};
 use crate::resources::{self, Resources};
 
 /// Applies one entry of `patches`.
@@ -156,12 +156,11 @@ pub(crate) fn apply_strategic(
 ) -> Result<(), Error> {
     let mut patches = Vec::new();
     for entry in entries {
-        match resources::read(entry) {
-            Ok(mut inline) => patches.append(&mut inline),
-            Err(_) => {
-                let text = loader.load_text(at, entry)?;
-                patches.append(&mut resources::read(&text).map_err(|error| error.in_file(entry))?);
-            }
+        if let Ok(mut inline) = resources::read(entry) {
+            patches.append(&mut inline);
+        } else {
+            let text = loader.load_text(at, entry)?;
+            patches.append(&mut resources::read(&text).map_err(|error| error.in_file(entry))?);
         }
     }
     if patches.is_empty() {
@@ -225,6 +224,10 @@ fn json6902(
         }
         // The library works on JSON: what was left out is a written null from here on.
         resource.blanks.clear();
+        if !resource.history.former.is_empty() {
+            // The reference keeps former names in annotations: the field is there to be patched.
+            map_in(resource.metadata_mut(), "annotations");
+        }
         patch.apply(&mut resource.value)?;
         let annotations = resource.texts("annotations");
         resource.set_texts("annotations", annotations);

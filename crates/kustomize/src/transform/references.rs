@@ -29,6 +29,7 @@ struct Index {
 
 /// Updates every reference to a renamed object.
 pub(crate) fn apply(resources: &mut Resources, references: &[Reference]) -> Result<(), Error> {
+    resources.0.iter().try_for_each(refuse_blank_subjects)?;
     let index = Index::new(resources);
     if index.by_name.is_empty() {
         return Ok(());
@@ -51,6 +52,25 @@ pub(crate) fn apply(resources: &mut Resources, references: &[Reference]) -> Resu
                     })?;
             }
         }
+    }
+    Ok(())
+}
+
+/// A role binding names service accounts with their namespaces, or leaves the field out.
+fn refuse_blank_subjects(resource: &Resource) -> Result<(), Error> {
+    if resource.kind() != "RoleBinding" {
+        return Ok(());
+    }
+    let subjects = resource.value.get("subjects").and_then(Value::as_list);
+    let blank = |subject: &&Value| {
+        subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount")
+            && subject.get("namespace").is_some_and(Value::is_null)
+    };
+    if subjects.into_iter().flatten().any(|subject| blank(&subject)) {
+        return Err(Error::rule(format!(
+            "Invalid Input: namespace is blank for resource \"{}\"\n",
+            resource.id()
+        )));
     }
     Ok(())
 }

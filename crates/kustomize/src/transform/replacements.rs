@@ -5,7 +5,7 @@ use manifest::{Map, Value, path, yaml};
 
 use crate::Error;
 use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, ReplacementTarget};
-use crate::resource::{Id, Resource};
+use crate::resource::{Id, Resource, TEXT_BYTES_MAX, bounded};
 use crate::resources::{Matcher, Resources};
 
 const DEFAULT_PATH: &str = "metadata.name";
@@ -73,7 +73,6 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
         Value::Null => true,
         Value::Map(map) => map.is_empty(),
         Value::List(items) => items.is_empty(),
-        Value::String(text) => text.is_empty(),
         _ => false,
     };
     let Some(value) = value.filter(|value| !empty(value)) else {
@@ -89,11 +88,11 @@ fn described(id: &Id, source: &ReplacementSource) -> String {
     if !source.field_path.is_empty() {
         parts.push(source.field_path.clone());
     }
-    if let Some(options) = &source.options {
-        if !options.delimiter.is_empty() || options.create {
-            let FieldOptions { delimiter, index, create, .. } = options;
-            parts.push(format!("{delimiter}({index}), create={create}"));
-        }
+    if let Some(options) = &source.options
+        && (!options.delimiter.is_empty() || options.create)
+    {
+        let FieldOptions { delimiter, index, create, .. } = options;
+        parts.push(format!("{delimiter}({index}), create={create}"));
     }
     parts.join(":")
 }
@@ -154,6 +153,7 @@ fn write(
             if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
         for field_path in paths {
             copy(&mut resource.value, value, field_path, target.options.as_ref())?;
+            bounded(&resource.value)?;
         }
     }
     Ok(())
@@ -246,7 +246,11 @@ fn set(field: &mut Value, value: &Value, options: Option<&FieldOptions>) -> Resu
             Ok(at) if at >= parts.len() => parts.push(&new),
             Ok(at) => parts[at] = &new,
         }
-        value = parts.join(&options.delimiter).into();
+        let joined = parts.join(&options.delimiter);
+        if joined.len() > TEXT_BYTES_MAX {
+            return Err(Error::Limit("length of a text"));
+        }
+        value = joined.into();
     }
     if compound(field) || compound(&value) {
         *field = value;

@@ -7,7 +7,7 @@ use manifest::{Gvk, Number, Value, path};
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::{Variable, VariableObject};
-use crate::resource::Id;
+use crate::resource::{Id, TEXT_BYTES_MAX};
 use crate::resources::Resources;
 
 /// Notes which resources variables read from, and adds them to those known.
@@ -77,8 +77,21 @@ pub(crate) fn resolve(
         for field in fields {
             visit(resource, field, Create::Nothing, &mut |value| expand_in(value, &values))?;
         }
+        if longest(&resource.value) > TEXT_BYTES_MAX {
+            return Err(Error::Limit("length of a text"));
+        }
     }
     Ok(())
+}
+
+/// The length of the longest text inside.
+fn longest(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::List(items) => items.iter().map(longest).max().unwrap_or_default(),
+        Value::Map(map) => map.values().map(longest).max().unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> {

@@ -95,6 +95,12 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, E
         text
     };
     let mut builder = Builder::new(dialect);
+    if !text.ends_with('\n') {
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        if !last.trim().is_empty() {
+            builder.open_end = Some((text.chars().count(), last.trim().to_owned()));
+        }
+    }
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Error::Syntax {
             line: error.marker().line(),
@@ -131,6 +137,8 @@ struct Builder {
     alias_nodes: usize,
     blanks: Vec<Vec<Step>>,
     documents: Vec<Document>,
+    /// Where a text ends that does not end its last line.
+    open_end: Option<(usize, String)>,
 }
 
 impl Builder {
@@ -142,6 +150,7 @@ impl Builder {
             alias_nodes: 0,
             blanks: Vec::new(),
             documents: Vec::new(),
+            open_end: None,
         }
     }
 
@@ -149,7 +158,7 @@ impl Builder {
         let line = span.start.line();
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalar(&text, style, anchor, tag.as_deref(), span)
+                self.scalar(&text, (style, anchor), tag.as_deref(), span)
             }
             Event::MappingStart(anchor, _) => {
                 // A flow mapping's start is its brace; a block mapping's start has no extent.
@@ -167,9 +176,12 @@ impl Builder {
             }
             Event::Alias(anchor) => {
                 let value = self.anchors.get(&anchor).cloned().unwrap_or_default();
-                self.alias_nodes += nodes(&value);
+                self.alias_nodes += value.nodes();
                 if self.alias_nodes > ALIAS_NODES_MAX {
                     return Err(Error::Limit("alias expansion"));
+                }
+                if self.stack.len() + depth_of(&value) > DEPTH_MAX {
+                    return Err(Error::Limit("nesting depth"));
                 }
                 self.value(value, 0, line)
             }
@@ -198,8 +210,7 @@ impl Builder {
     fn scalar(
         &mut self,
         text: &str,
-        style: ScalarStyle,
-        anchor: usize,
+        (style, anchor): (ScalarStyle, usize),
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<(), Error> {
@@ -210,7 +221,20 @@ impl Builder {
         if awaits_key {
             return self.key(text, plain, tag, line);
         }
-        let value = if self.is_annotation() {
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let mut text = text;
+        let open = |(end, last): &(usize, String)| {
+            span.end.index() >= *end && text.trim_end().ends_with(last.as_str())
+        };
+        if block && self.open_end.as_ref().is_some_and(open) {
+            text = text.strip_suffix('\n').unwrap_or(text);
+        }
+        let refolded;
+        if style == ScalarStyle::Folded && self.dialect == Dialect::Manifest {
+            refolded = refold(text);
+            text = &refolded;
+        }
+        let value = if self.is_annotation() && !(plain && is_null(text)) {
             Value::String(text.to_owned())
         } else {
             let left_out = plain && text.is_empty() && tag.is_none();
@@ -257,11 +281,13 @@ impl Builder {
             open.key = Some(Key::Merge);
             return Ok(());
         }
-        let text = match resolve(text, plain, tag, dialect)? {
-            Scalar::Text(text) => text,
-            _ if dialect == Dialect::Manifest => return Err(Error::NotAText),
-            Scalar::Bool(truth) => truth.to_string(),
-            other => crate::yaml::to_json(&other.into_value()),
+        let text = match resolve(text, plain, tag, dialect) {
+            Ok(Scalar::Text(text)) => text,
+            Ok(_) if dialect == Dialect::Manifest => return Err(Error::NotAText),
+            Ok(Scalar::Null) => return Err(Error::NotAText),
+            Ok(scalar) => scalar.into_key(),
+            Err(Error::NotJson(_)) if dialect == Dialect::Configuration => text.to_owned(),
+            Err(error) => return Err(error),
         };
         if let Some(first) = open.lines.insert(text.clone(), line) {
             // The older library lets the last entry win.
@@ -337,12 +363,41 @@ impl Open {
     }
 }
 
-fn nodes(value: &Value) -> usize {
-    match value {
-        Value::List(items) => 1 + items.iter().map(nodes).sum::<usize>(),
-        Value::Map(map) => 1 + map.values().map(nodes).sum::<usize>(),
-        _ => 1,
+/// An alias can put a deep value at a deep place.
+fn depth_of(value: &Value) -> usize {
+    if matches!(value, Value::List(_) | Value::Map(_)) { value.depth() } else { 0 }
+}
+
+fn is_null(text: &str) -> bool {
+    scalar::resolve(text, Dialect::Manifest) == Ok(Scalar::Null)
+}
+
+/// What a folded scalar becomes when kustomize writes it and reads it again: its writer puts one
+/// break too many before a line that is indented deeper, and none too many anywhere if the text
+/// itself begins with a blank.
+fn refold(text: &str) -> String {
+    let broken = text.contains(" \n") || text.ends_with(' ') || text.contains('\t');
+    let first = text.trim_start_matches('\n').chars().next();
+    if broken || first.is_none() || !text.contains('\n') {
+        return text.to_owned();
     }
+    let extra = first != Some(' ');
+    let body = text.trim_end_matches('\n');
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut lines = body.split('\n').peekable();
+    while let Some(line) = lines.next() {
+        out.push_str(line);
+        let Some(next) = lines.peek() else { break };
+        let normal = !line.is_empty() && !line.starts_with(' ');
+        let deeper = next.starts_with(' ');
+        match (extra, normal, deeper) {
+            (true, true, true) => out.push_str("\n\n"),
+            (false, true, false) if !next.is_empty() => out.push(' '),
+            _ => out.push('\n'),
+        }
+    }
+    out.push_str(&text[body.len()..]);
+    out
 }
 
 fn resolve(text: &str, plain: bool, tag: Option<&Tag>, dialect: Dialect) -> Result<Scalar, Error> {

@@ -45,6 +45,16 @@ impl Scalar {
         }
     }
 
+    /// The text of a key: the older library writes a float in single precision.
+    pub(super) fn into_key(self) -> String {
+        match self {
+            #[expect(clippy::cast_possible_truncation, reason = "the precision is the library's")]
+            Self::Float(Number::Float(number)) => super::write::general(number as f32),
+            Self::Timestamp(text) | Self::Text(text) => text,
+            other => other.into_value().to_text(),
+        }
+    }
+
     /// The tag that the scalar resolves to.
     pub(super) fn tag(&self) -> &'static str {
         match self {
@@ -101,12 +111,10 @@ fn numeric(text: &str, dialect: Dialect) -> Option<Scalar> {
     if let Some(number) = integer(&digits) {
         return Some(Scalar::Int(number));
     }
-    if looks_like_float(&digits) {
-        if let Some(number) = float(&digits) {
-            return Some(Scalar::Float(number));
-        }
+    if !looks_like_float(&digits) {
+        return None;
     }
-    None
+    float(&digits).map(Scalar::Float)
 }
 
 /// Reads an integer with Go's base prefixes; a leading zero means octal.
@@ -225,7 +233,8 @@ fn digits(text: &str, range: std::ops::RangeInclusive<u32>) -> Option<(u32, &str
 fn days_of(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(400) => 29,
+        2 if year.is_multiple_of(4) && !year.is_multiple_of(100) => 29,
         2 => 28,
         _ => 31,
     }

@@ -332,7 +332,7 @@ fn plain_text(value: &Value) -> Cow<'static, str> {
 }
 
 /// Go's shortest `%g`.
-fn general(number: f64) -> String {
+pub(super) fn general<T: std::fmt::Display + std::fmt::LowerExp>(number: T) -> String {
     let scientific = format!("{number:e}");
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or_default();
@@ -343,6 +343,8 @@ fn general(number: f64) -> String {
     format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
+/// Which styles a text allows.
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts of one text")]
 struct Analysis {
     multiline: bool,
     plain: bool,
@@ -530,7 +532,7 @@ fn json(value: &Value, out: &mut String) {
         }
         Value::Map(map) => {
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            entries.sort_by_key(|(key, _)| *key);
             out.push('{');
             for (at, (key, value)) in entries.into_iter().enumerate() {
                 if at > 0 {

@@ -1,0 +1,72 @@
+//! One directory a feature: files in, what kustomize prints (or why it fails) out.
+//!
+//! `UPDATE_EXPECT=1` rewrites the expectations; compare them with the reference before committing.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
+use std::path::Path;
+
+use kustomize::files::{FilePath, Memory};
+use kustomize::{Options, build};
+
+fn read(folder: &Path, at: &FilePath, files: &mut Memory) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = at.join_clamped(entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() {
+            read(&entry.path(), &path, files);
+        } else {
+            files.insert(path, std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+fn cases() -> Vec<(String, Memory, std::path::PathBuf)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut cases = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let case = entry.unwrap().path();
+        let mut files = Memory::default();
+        read(&case.join("in"), &FilePath::root().join_clamped("in"), &mut files);
+        cases.push((case.file_name().unwrap().to_str().unwrap().to_owned(), files, case));
+    }
+    cases.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    cases
+}
+
+fn result(files: &Memory) -> (&'static str, String) {
+    let root = FilePath::root().join_clamped("in");
+    match build(files, &root, &Options::default()) {
+        Ok(built) => ("expected.yaml", built.to_yaml()),
+        Err(error) => ("expected_error.txt", error.chain() + "\n"),
+    }
+}
+
+#[test]
+fn every_case_prints_what_the_reference_prints() {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let mut failures = Vec::new();
+    for (name, files, case) in cases() {
+        let (file, got) = result(&files);
+        if update {
+            std::fs::write(case.join(file), &got).unwrap();
+        }
+        let expected = std::fs::read_to_string(case.join(file)).unwrap_or_default();
+        if got != expected {
+            failures.push(format!("== {name}: expected\n{expected}\n-- got\n{got}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn the_same_files_give_the_same_bytes_on_many_threads() {
+    let cases = cases();
+    let run = || cases.iter().map(|(_, files, _)| result(files).1).collect::<Vec<_>>();
+    let alone = run();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(run)).collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), alone);
+        }
+    });
+}

@@ -1,0 +1,96 @@
+//! What is written can be read, and nothing that is read can do harm.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use manifest::yaml::{self, DEPTH_MAX, Error};
+use manifest::{Map, Number, Value};
+use proptest::prelude::*;
+
+fn value() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![
+        any::<i64>().prop_map(Number::Int),
+        any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(Number::from),
+    ];
+    let text = prop_oneof![any::<String>(), "[ -~\n]{0,200}", "[0-9:._+xe-]{0,12}"];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        number.prop_map(Value::Number),
+        text.clone().prop_map(Value::String),
+    ];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        let key = prop_oneof!["[a-z0-9]{1,8}", any::<String>()];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            proptest::collection::vec((key, inner), 0..6)
+                .prop_map(|entries| Value::Map(entries.into_iter().collect::<Map>())),
+        ]
+    })
+}
+
+/// Characters that YAML cannot carry, or that a reader takes for line breaks.
+fn is_plain(value: &Value) -> bool {
+    let text = |text: &str| {
+        !text.contains(|c: char| {
+            (c.is_control() && !matches!(c, '\n' | '\t'))
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+        })
+    };
+    match value {
+        Value::String(inner) => text(inner),
+        Value::List(items) => items.iter().all(is_plain),
+        Value::Map(map) => map.iter().all(|(key, value)| text(key) && is_plain(value)),
+        _ => true,
+    }
+}
+
+proptest! {
+    #[test]
+    fn writing_and_reading_gives_the_same_tree(value in value()) {
+        prop_assume!(is_plain(&value));
+        let tree = Value::from(Map::from_iter([("v".to_owned(), value)]));
+        let text = yaml::to_string(&tree);
+        let read = yaml::read_configuration(&text);
+        prop_assert_eq!(read.as_ref().ok(), Some(&tree), "{}", text);
+        prop_assert_eq!(yaml::to_string(&read.unwrap()), text);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>()) {
+        let _ = yaml::read_manifests(&text);
+        let _ = yaml::read_configuration(&text);
+    }
+
+    #[test]
+    fn any_flow_of_indicators_is_read_or_refused(text in "[-?:,\\[\\]{}#&*!|>'\"%@` \na<~0.]{0,60}") {
+        let _ = yaml::read_manifests(&text);
+    }
+}
+
+#[test]
+fn bombs_are_refused() {
+    let deep = "[".repeat(1_000_000);
+    assert!(yaml::read_manifests(&deep).is_err());
+    let block: String = (0..DEPTH_MAX + 10).map(|at| format!("{}a:\n", " ".repeat(at))).collect();
+    assert_eq!(yaml::read_manifests(&block), Err(Error::Limit("nesting depth")));
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for at in 1..20 {
+        let alias = format!("*a{}", at - 1);
+        bomb += &format!("a{at}: &a{at} [{}]\n", vec![alias; 9].join(", "));
+    }
+    assert_eq!(yaml::read_manifests(&bomb), Err(Error::Limit("alias expansion")));
+}
+
+#[test]
+fn what_is_left_out_is_told_from_a_written_null() {
+    let documents = yaml::read_manifests("a:\nb: null\nc: [~]\n").unwrap();
+    assert_eq!(documents[0].blanks, [[yaml::Step::Key("a".to_owned())]]);
+}
+
+#[test]
+fn errors_name_the_line() {
+    let error = yaml::read_manifests("a: 1\nb: 2\na: 3\n").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "yaml: unmarshal errors:\n  line 3: mapping key \"a\" already defined at line 1"
+    );
+}

@@ -1,0 +1,147 @@
+//! What a Kustomization means, without a cluster.
+//!
+//! Takes the files of an artifact and a [`Request`] (a Kustomization's spec, parsed), gives
+//! [`Rendered`]: the objects that the Kustomization wants, labelled as its own, with the digest of
+//! their text. It refuses a path that is not there, a build that fails and variables that cannot be
+//! substituted, each with the reference's text. Nothing is written anywhere: the request is laid
+//! over the root kustomization in memory.
+//!
+//! ```
+//! let files: kustomize::files::Memory =
+//!     [("app/web.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n")]
+//!         .into_iter()
+//!         .collect();
+//! let request = render::Request {
+//!     path: "./app".into(),
+//!     name_prefix: Some("my-".into()),
+//!     ..Default::default()
+//! };
+//! let rendered = render::render(&files, &request)?;
+//! assert_eq!(rendered.objects()[0].name(), "my-web");
+//! # Ok::<(), render::Error>(())
+//! ```
+
+mod compose;
+mod error;
+mod label;
+pub mod request;
+pub mod substitute;
+
+use kustomize::files::{FilePath, Files, Kind, Overlay};
+use kustomize::{LoadRestriction, Options, Order};
+use manifest::{Object, yaml};
+use sha2::{Digest, Sha256};
+
+pub use error::Error;
+pub use label::{OWNER_NAME, OWNER_NAMESPACE};
+pub use request::Request;
+
+use request::{PostBuild, Strategy};
+
+const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
+
+/// The objects that a Kustomization wants. Only [`render`] makes one.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    objects: Vec<Object>,
+    digest: String,
+    warnings: Vec<String>,
+}
+
+impl Rendered {
+    /// The objects in the order of the build.
+    pub fn objects(&self) -> &[Object] {
+        &self.objects
+    }
+
+    /// The objects, by value.
+    pub fn into_objects(self) -> Vec<Object> {
+        self.objects
+    }
+
+    /// SHA-256 of the objects' text before they are labelled, in hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Deprecated fields that were used.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+/// Renders a request: compose, build, substitute, label.
+///
+/// Fails as the contract's sections 6 and 7 say; [`Error::is_artifact`] tells a path that is not in
+/// the artifact from a build that fails.
+pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
+    let root = FilePath::root().join_clamped(&request.path);
+    if files.kind(&root) != Some(Kind::Directory) {
+        return Err(Error::PathNotFound(request.path.clone()));
+    }
+    let composed = Overlay::new(files, compose::compose(files, &root, request)?);
+    let options = Options { load_restriction: LoadRestriction::Tree, order: Order::Fifo };
+    let build = |error: kustomize::Error| Error::Build(error.chain());
+    let mut built = kustomize::build(&composed, &root, &options).map_err(build)?;
+    let warnings = std::mem::take(&mut built.warnings);
+    let mut objects = built.into_objects().map_err(build)?;
+    if let Some(post_build) = &request.post_build {
+        objects = substitute_all(objects, post_build)?;
+    }
+    let mut hasher = Sha256::new();
+    for (at, object) in objects.iter().enumerate() {
+        if at > 0 {
+            hasher.update("---\n");
+        }
+        hasher.update(yaml::to_string(object.value()));
+    }
+    let digest = hex::encode(hasher.finalize());
+    for object in &mut objects {
+        let subject = subject(object);
+        label::apply(object, request)
+            .map_err(|error| Error::Build(format!("failed to label '{subject}': {error}")))?;
+    }
+    Ok(Rendered { objects, digest, warnings })
+}
+
+fn substitute_all(objects: Vec<Object>, post_build: &PostBuild) -> Result<Vec<Object>, Error> {
+    let mut variables = post_build.variables.clone();
+    for value in variables.values_mut() {
+        value.retain(|c| c != '\n');
+    }
+    let post_build = PostBuild { variables, ..post_build.clone() };
+    objects.into_iter().map(|object| substitute_object(object, &post_build)).collect()
+}
+
+/// Substitutes the variables of one object, unless it opts out.
+pub(crate) fn substitute_object(object: Object, post_build: &PostBuild) -> Result<Object, Error> {
+    let disabled = |value: Option<&str>| value == Some("disabled");
+    let idle = post_build.variables.is_empty() && post_build.strategy == Strategy::WithVariables;
+    if idle || disabled(object.label(SUBSTITUTE)) || disabled(object.annotation(SUBSTITUTE)) {
+        return Ok(object);
+    }
+    let subject = subject(&object);
+    if let Some(name) = post_build.variables.keys().find(|name| !is_name(name)) {
+        return Err(Error::VariableName { object: subject, name: name.clone() });
+    }
+    let text = yaml::to_string(object.value());
+    let bytes = substitute::substitute(&text, &post_build.variables, post_build.unset)
+        .map_err(|source| Error::Substitute { object: subject.clone(), source })?;
+    let failed = |why: String| Error::Substituted { object: subject.clone(), why };
+    let text = String::from_utf8(bytes).map_err(|_| failed("yaml: invalid UTF-8".to_owned()))?;
+    let value = yaml::read_configuration(&text).map_err(|error| failed(error.to_string()))?;
+    Object::new(value).map_err(|error| failed(error.to_string()))
+}
+
+/// `^[_[:alpha:]][_[:alpha:][:digit:]]*$`
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
+        && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+}
+
+/// Kind, version, group and name, as the reference's messages have them.
+fn subject(object: &Object) -> String {
+    let gvk = object.gvk();
+    let group = if gvk.group.is_empty() { "[noGrp]" } else { &gvk.group };
+    format!("{}.{}.{group}/{}", gvk.kind, gvk.version, object.name())
+}
