@@ -84,9 +84,8 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
         let mut written = Vec::with_capacity(steps.len());
         for rank in steps.chunk_by(|a, b| rank(a.object.kind()) == rank(b.object.kind())) {
-            let mut answers = stream::iter(rank)
-                .map(|step| apply_one(self.cluster, step))
-                .buffered(self.settings.concurrency);
+            let applies: Vec<_> = rank.iter().map(|step| apply_one(self.cluster, step)).collect();
+            let mut answers = stream::iter(applies).buffered(self.settings.concurrency);
             while let Some(object) =
                 answers.try_next().await.map_err(|error| Error::Objects(vec![error]))?
             {

@@ -15,11 +15,9 @@ pub(crate) async fn observe<C: Cluster>(
     objects: Vec<Object>,
     concurrency: usize,
 ) -> Result<Vec<(Object, Observed)>, Error> {
-    let results: Vec<_> = stream::iter(objects)
-        .map(|object| observe_one(cluster, object))
-        .buffered(concurrency)
-        .collect()
-        .await;
+    let observations: Vec<_> =
+        objects.into_iter().map(|object| observe_one(cluster, object)).collect();
+    let results: Vec<_> = stream::iter(observations).buffered(concurrency).collect().await;
     let mut observed = Vec::with_capacity(results.len());
     let mut refused = Vec::new();
     for result in results {

@@ -31,12 +31,9 @@ pub async fn prune<C: Cluster>(
     sort(&mut stale);
     let mut pruned = Pruned::default();
     for group in stale.chunk_by(|a, b| rank(&a.id.kind) == rank(&b.id.kind)) {
-        let outcomes: Vec<_> = stream::iter(group)
-            .map(async |entry| (entry, prune_one(cluster, entry, owner).await))
-            .buffered(concurrency)
-            .collect()
-            .await;
-        for (entry, outcome) in outcomes {
+        let prunes: Vec<_> = group.iter().map(|entry| prune_one(cluster, entry, owner)).collect();
+        let outcomes: Vec<_> = stream::iter(prunes).buffered(concurrency).collect().await;
+        for (entry, outcome) in group.iter().zip(outcomes) {
             pruned.record(entry, outcome);
         }
     }

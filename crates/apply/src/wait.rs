@@ -141,11 +141,8 @@ async fn read_all<C: Cluster, T: Timer>(
     targets: Vec<&Target>,
     timer: &T,
 ) -> Vec<(ObjectId, Health)> {
-    stream::iter(targets)
-        .map(|target| read(cluster, target, timer))
-        .buffer_unordered(CONCURRENCY)
-        .collect()
-        .await
+    let reads: Vec<_> = targets.into_iter().map(|target| read(cluster, target, timer)).collect();
+    stream::iter(reads).buffer_unordered(CONCURRENCY).collect().await
 }
 
 /// Waits until something may have changed, and says what has to be read again.

@@ -72,3 +72,10 @@ pub enum Error {
     #[error("computed digest doesn't match '{0}'")]
     Corrupt(String),
 }
+
+impl Error {
+    /// Whether a stored file that was asked for does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}

@@ -1,0 +1,149 @@
+//! Flags and environment (both contracts, process sections; decisions.md, Process).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use api::duration::GoDuration;
+use clap::{Parser, ValueEnum};
+
+/// Follows OCI artifacts and keeps what they hold applied to the cluster.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "sluice-controller", version)]
+pub struct Args {
+    /// Which halves run in this process.
+    #[arg(long, value_delimiter = ',', default_value = "source,kustomization")]
+    pub controllers: Vec<Half>,
+    /// Folder of the stored artifacts.
+    #[arg(long, env = "STORAGE_PATH", default_value = "/data")]
+    pub storage_path: PathBuf,
+    /// Address that serves the stored artifacts.
+    #[arg(long, env = "STORAGE_ADDRESS", default_value = ":9090", value_parser = address)]
+    pub storage_addr: SocketAddr,
+    /// Host under which the stored artifacts are reached; made from the storage address when empty.
+    #[arg(long, env = "STORAGE_ADV_ADDR", default_value = "")]
+    pub storage_adv_addr: String,
+    /// Address that serves metrics.
+    #[arg(long, env = "METRICS_ADDR", default_value = ":8080", value_parser = address)]
+    pub metrics_addr: SocketAddr,
+    /// Address that serves /healthz and /readyz.
+    #[arg(long, env = "HEALTH_ADDR", default_value = ":9440", value_parser = address)]
+    pub health_addr: SocketAddr,
+    /// Objects of a kind that are worked on at once.
+    #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrent: u16,
+    /// Objects of one Kustomization that are applied at once.
+    #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrent_ssa: u16,
+    /// When something that is missing is looked for again, unless its appearance is noticed before.
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub requeue_dependency: Duration,
+    /// First delay after a failure.
+    #[arg(long, default_value = "750ms", value_parser = duration)]
+    pub min_retry_delay: Duration,
+    /// Longest delay after failures.
+    #[arg(long, default_value = "15m", value_parser = duration)]
+    pub max_retry_delay: Duration,
+    /// How much an interval is varied, in percent.
+    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u8).range(0..100))]
+    pub interval_jitter_percentage: u8,
+    /// How long an artifact that is not current any more is kept.
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub artifact_retention_ttl: Duration,
+    /// How many artifacts of an object are kept.
+    #[arg(long, default_value = "2")]
+    pub artifact_retention_records: usize,
+    /// Refuses sources in another namespace.
+    #[arg(long)]
+    pub no_cross_namespace_refs: bool,
+    /// Account that objects are applied as when a Kustomization names none.
+    #[arg(long, default_value = "")]
+    pub default_service_account: String,
+    /// Namespace that the operator runs in.
+    #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "sluice-system")]
+    pub runtime_namespace: String,
+    /// Watches all namespaces, not only the operator's own.
+    #[arg(long, default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub watch_all_namespaces: bool,
+    /// What is logged: trace, debug, info or error.
+    #[arg(long, default_value = "info")]
+    pub log_level: LogLevel,
+    /// How it is logged.
+    #[arg(long, default_value = "json")]
+    pub log_encoding: LogEncoding,
+}
+
+/// One half of the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Half {
+    /// OCIRepository.
+    Source,
+    /// Kustomization.
+    Kustomization,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// Decisions.
+    Debug,
+    /// The story.
+    Info,
+    /// What went wrong.
+    Error,
+}
+
+/// How it is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogEncoding {
+    /// One JSON object a line.
+    Json,
+    /// Text.
+    Console,
+}
+
+impl LogLevel {
+    /// The filter directive.
+    pub fn directive(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// `host:port` or `:port`, as Go's listeners take it.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => text.replacen("localhost:", "127.0.0.1:", 1),
+    };
+    full.parse().map_err(|error| format!("{error}: give an IP address and a port, or only :PORT"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
+    if duration.nanoseconds() < 0 {
+        return Err("may not be negative".into());
+    }
+    Ok(duration.std())
+}
+
+impl Args {
+    /// The host that addresses of artifacts start with (ocirepository.md, 12).
+    pub fn advertised_host(&self) -> String {
+        if !self.storage_adv_addr.is_empty() {
+            return self.storage_adv_addr.clone();
+        }
+        let host = if self.storage_addr.ip().is_unspecified() {
+            std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into())
+        } else {
+            self.storage_addr.ip().to_string()
+        };
+        format!("{host}:{}", self.storage_addr.port())
+    }
+}

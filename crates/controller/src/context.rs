@@ -1,0 +1,121 @@
+//! The handles that every reconcile uses.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use apply::{Clusters, Watches};
+
+use crate::events::Events;
+use crate::metrics::Metrics;
+use crate::objects::Objects;
+use crate::runtime::cache::Key;
+use crate::runtime::clock::Clock;
+
+/// Parsed flags that reconciles read.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Objects of one Kustomization applied at once.
+    pub concurrent_ssa: usize,
+    /// When something missing is looked for again.
+    pub requeue_dependency: Duration,
+    /// How much an interval is varied, 0 to 1.
+    pub jitter: f64,
+    /// Whether sources of other namespaces are refused.
+    pub no_cross_namespace_refs: bool,
+    /// Account used when a Kustomization names none; none when empty.
+    pub default_service_account: String,
+    /// How long old artifacts are kept, and how many.
+    pub retention: artifact::store::Retention,
+    /// What an archive may be.
+    pub limits: artifact::Limits,
+}
+
+/// The handles that every reconcile uses.
+pub struct Context {
+    /// Flags.
+    pub settings: Settings,
+    /// Time.
+    pub clock: Clock,
+    /// The cluster, by identity.
+    pub clusters: Clusters,
+    /// The shared watches.
+    pub watches: Watches,
+    /// The operator's own client.
+    pub client: kube::Client,
+    /// The stored artifacts.
+    pub store: Arc<artifact::Store>,
+    /// OCIRepositories.
+    pub sources: Objects,
+    /// Kustomizations.
+    pub kustomizations: Objects,
+    /// Where happenings go.
+    pub events: Events,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// Who waits for whom.
+    pub waiting: Waiting,
+    /// OCIRepositories that have said that nothing is new since something was.
+    pub quiet: Mutex<HashSet<Key>>,
+    /// Registry clients, shared by objects with equal settings.
+    pub registries: crate::oci_repository::Registries,
+}
+
+impl Context {
+    /// Whether an OCIRepository has already said that nothing is new; from now on it has, unless
+    /// there is `fresh` content (decisions.md, ArtifactUpToDate event).
+    pub fn is_quiet(&self, source: &Key, fresh: bool) -> bool {
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        if fresh {
+            return quiet.remove(source);
+        }
+        !quiet.insert(source.clone())
+    }
+
+    /// An interval with its jitter (ocirepository.md, 13).
+    pub fn jittered(&self, interval: Duration) -> Duration {
+        let random = f64::from(fastrand()) / f64::from(u32::MAX);
+        let factor = 1.0 + self.settings.jitter * (2.0 * random - 1.0);
+        interval.mul_f64(factor.max(0.0))
+    }
+}
+
+/// A random number; quality does not matter for jitter.
+fn fastrand() -> u32 {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    #[expect(clippy::cast_possible_truncation, reason = "any 32 of the bits will do")]
+    let bits = RandomState::new().build_hasher().finish() as u32;
+    bits
+}
+
+/// Which Kustomizations wait for which others to become ready.
+#[derive(Default)]
+pub struct Waiting {
+    by_dependency: Mutex<HashMap<Key, HashSet<Key>>>,
+}
+
+impl Waiting {
+    /// Notes, before its dependencies are judged, that a Kustomization waits for them: a change
+    /// that comes while they are judged must not be lost.
+    pub fn begin<'a>(&self, dependent: &Key, dependencies: impl Iterator<Item = &'a Key>) {
+        let mut waiting = self.by_dependency.lock().unwrap_or_else(PoisonError::into_inner);
+        for dependency in dependencies {
+            waiting.entry(dependency.clone()).or_default().insert(dependent.clone());
+        }
+    }
+
+    /// Notes that a Kustomization waits for nobody.
+    pub fn end(&self, dependent: &Key) {
+        let mut waiting = self.by_dependency.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, dependents| {
+            dependents.remove(dependent);
+            !dependents.is_empty()
+        });
+    }
+
+    /// Who waits for a Kustomization.
+    pub fn dependents(&self, dependency: &Key) -> Vec<Key> {
+        let waiting = self.by_dependency.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(dependency).into_iter().flatten().cloned().collect()
+    }
+}

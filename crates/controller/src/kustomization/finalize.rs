@@ -1,0 +1,122 @@
+//! Cleaning up after a Kustomization that is being deleted (kustomization.md, 12).
+
+use std::sync::Arc;
+
+use api::kustomization::{DeletionPolicy, KustomizationSpec, KustomizationStatus};
+use api::well_known::FINALIZER;
+use apply::{Identity, prune};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
+use kube::api::DynamicObject;
+use plan::prune::Owner;
+
+use super::report::{happening, record};
+use super::{entries, request};
+use crate::context::Context;
+use crate::events::Severity;
+use crate::objects::part;
+use crate::runtime::cache::Key;
+use crate::runtime::queue::Requeue;
+
+/// Deletes what the Kustomization owns, if it asks for that, and lets it go.
+pub(super) async fn finalize(
+    context: &Arc<Context>,
+    key: &Key,
+    object: &Arc<DynamicObject>,
+) -> Requeue {
+    let finalizers = object.metadata.finalizers.clone().unwrap_or_default();
+    if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        return Requeue::OnChange;
+    }
+    if let Err(retry) = delete_objects(context, key, object).await {
+        return retry;
+    }
+    let rest: Vec<String> = finalizers.into_iter().filter(|f| f != FINALIZER).collect();
+    match context.kustomizations.write_finalizers(object, &rest).await {
+        Ok(_) => Requeue::OnChange,
+        Err(kube::Error::Api(answer)) if answer.code == 404 => Requeue::OnChange,
+        Err(error) => {
+            tracing::warn!(%error, %key, "the finalizer could not be removed, will be tried again");
+            Requeue::Backoff(std::time::Duration::ZERO)
+        }
+    }
+}
+
+async fn delete_objects(
+    context: &Arc<Context>,
+    key: &Key,
+    object: &Arc<DynamicObject>,
+) -> Result<(), Requeue> {
+    let retry = Requeue::Backoff(std::time::Duration::ZERO);
+    let (spec, status): (KustomizationSpec, KustomizationStatus) =
+        match (part(object, "spec"), part(object, "status")) {
+            (Ok(spec), Ok(status)) => (spec, status),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, %key, "a malformed object is not finalized");
+                return Err(retry);
+            }
+        };
+    let owned = entries(&status);
+    if owned.is_empty() || spec.suspend == Some(true) || !deletes(&spec) {
+        return Ok(());
+    }
+    let identity = request::identity(key, &spec, &context.settings.default_service_account);
+    let revision = status.last_applied_revision.clone().unwrap_or_default();
+    let origin = status.last_applied_origin_revision.as_deref();
+    let reason = ready_reason(&status);
+    let tell = |severity, message: &str| {
+        record(context, object, happening(severity, &reason, message, (&revision, origin)));
+    };
+    match account_exists(context, &identity).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let list: Vec<String> = owned.iter().map(|entry| entry.id.subject()).collect();
+            tell(Severity::Error, &format!("unable to prune objects: \n{}", list.join("\n")));
+            return Ok(());
+        }
+        Err(error) => {
+            tracing::warn!(%error, %key, "the account to prune with could not be read");
+            return Err(retry);
+        }
+    }
+    let cluster = context.clusters.open(&identity).map_err(|error| {
+        tracing::warn!(%error, %key, "the cluster to prune could not be opened");
+        retry
+    })?;
+    let owner = Owner { name: key.name.clone(), namespace: key.namespace.clone() };
+    let concurrency = context.settings.concurrent_ssa;
+    let pruned = prune(cluster.as_ref(), owned, &owner, concurrency).await;
+    if !pruned.errors.is_empty() {
+        let error = apply::Error::Prune(pruned.errors);
+        tracing::warn!(%error, %key, "objects could not be deleted, will be tried again");
+        tell(Severity::Error, "pruning for deleted resource failed");
+        return Err(retry);
+    }
+    if !pruned.changes.is_empty() {
+        tell(Severity::Info, &pruned.changes.join("\n"));
+    }
+    Ok(())
+}
+
+/// Whether the objects are deleted with their Kustomization.
+fn deletes(spec: &KustomizationSpec) -> bool {
+    match spec.deletion_policy.unwrap_or(DeletionPolicy::MirrorPrune) {
+        DeletionPolicy::MirrorPrune => spec.prune,
+        DeletionPolicy::Delete | DeletionPolicy::WaitForTermination => true,
+        DeletionPolicy::Orphan => false,
+    }
+}
+
+/// The reason of events while finalizing: that of the last outcome.
+fn ready_reason(status: &KustomizationStatus) -> String {
+    let ready = status.conditions.iter().find(|condition| condition.kind == api::condition::READY);
+    ready.map_or_else(|| "info".into(), |condition| condition.reason.clone())
+}
+
+/// Whether the account that objects are deleted as is still there. Without it they are left: the
+/// operator's own rights are no substitute for a tenant's.
+async fn account_exists(context: &Context, identity: &Identity) -> kube::Result<bool> {
+    let Identity::ServiceAccount { namespace, name } = identity else { return Ok(true) };
+    let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
+    Ok(accounts.get_opt(name).await?.is_some())
+}

@@ -1,0 +1,274 @@
+//! Kustomization: what an artifact holds, kept applied.
+
+mod converge;
+mod dependencies;
+mod finalize;
+mod report;
+mod request;
+mod status;
+pub(crate) mod triggers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::kustomization::{KustomizationSpec, KustomizationStatus};
+use api::oci_repository::{Artifact, OCIRepositoryStatus};
+use api::well_known::{FINALIZER, OCI_REVISION, RECONCILE_REQUEST};
+use kube::api::DynamicObject;
+use manifest::ObjectId;
+use plan::inventory::Entry;
+
+use crate::context::Context;
+use crate::events::Severity;
+use crate::objects::{annotation, generation, part};
+use crate::runtime::cache::Key;
+use crate::runtime::queue::Requeue;
+use crate::runtime::slots::Slot;
+use converge::{Attempt, Failure, converge};
+use report::{happening, record, with_commit_status};
+use request::{Request, Unfit};
+use status::{Outcome, Phase, Run, finished, seconds};
+
+/// Runs one Kustomization once and says when it runs again.
+pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot) -> Requeue {
+    let Some(object) = context.kustomizations.cache.get(key) else {
+        context.waiting.end(key);
+        return Requeue::OnChange;
+    };
+    if object.metadata.deletion_timestamp.is_some() {
+        context.waiting.end(key);
+        return finalize::finalize(context, key, &object).await;
+    }
+    match advance(context, key, object, slot).await {
+        Ok(requeue) => requeue,
+        Err(error) => {
+            let error = apply::Refusal::from(error);
+            tracing::warn!(%error, %key, "the object could not be written, will be tried again");
+            Requeue::Backoff(Duration::ZERO)
+        }
+    }
+}
+
+/// The objects that a status says are ours.
+fn entries(status: &KustomizationStatus) -> Vec<Entry> {
+    let stored = status.inventory.iter().flat_map(|inventory| &inventory.entries);
+    stored
+        .filter_map(|entry| {
+            Some(Entry { id: ObjectId::parse(&entry.id)?, version: entry.v.clone() })
+        })
+        .collect()
+}
+
+async fn advance(
+    context: &Arc<Context>,
+    key: &Key,
+    object: Arc<DynamicObject>,
+    slot: &mut Slot,
+) -> kube::Result<Requeue> {
+    let object = ensure_finalizer(context, object).await?;
+    let status: KustomizationStatus = part(&object, "status").map_err(kube::Error::SerdeError)?;
+    let end = End { context, object: Arc::clone(&object), status: status.clone() };
+    let spec: KustomizationSpec = match part(&object, "spec") {
+        Ok(spec) => spec,
+        Err(error) => {
+            return end.stalled("InvalidSpec", &format!("spec is malformed: {error}")).await;
+        }
+    };
+    if spec.suspend == Some(true) {
+        context.waiting.end(key);
+        end.write(&Outcome::Suspended).await?;
+        return Ok(Requeue::OnChange);
+    }
+    let request = match Request::parse(key, &spec, &context.settings.default_service_account) {
+        Ok(request) => request,
+        Err(unfit) => return end.stalled(unfit.reason(), &describe(&unfit)).await,
+    };
+    let artifact = match find_artifact(context, key, &request) {
+        Ok(artifact) => artifact,
+        Err(obstacle) => return obstacle.report(&end, &request).await,
+    };
+    context.waiting.begin(key, request.dependencies.iter());
+    let source = (&request.source, artifact.revision.as_str());
+    let cache = &context.kustomizations.cache;
+    if let Some(text) = dependencies::obstacle(cache, key, &request.dependencies, source) {
+        return end.dependency_not_ready(&request, &artifact, text).await;
+    }
+    context.waiting.end(key);
+    let run = begin(&object, &request, &artifact);
+    let stored = entries(&status);
+    let attempt = Attempt { context, key, request: &request, slot, object, status, stored, run };
+    execute(attempt, &artifact).await
+}
+
+fn describe(unfit: &Unfit) -> String {
+    artifact::text::explain(unfit)
+}
+
+async fn ensure_finalizer(
+    context: &Context,
+    object: Arc<DynamicObject>,
+) -> kube::Result<Arc<DynamicObject>> {
+    let mut finalizers = object.metadata.finalizers.clone().unwrap_or_default();
+    if finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        return Ok(object);
+    }
+    finalizers.push(FINALIZER.into());
+    context.kustomizations.write_finalizers(&object, &finalizers).await
+}
+
+fn begin(object: &DynamicObject, request: &Request, artifact: &Artifact) -> Run {
+    let origin = artifact.metadata.as_ref().and_then(|metadata| metadata.get(OCI_REVISION));
+    Run {
+        generation: generation(object),
+        revision: artifact.revision.clone(),
+        origin_revision: origin.cloned(),
+        timeout: request.timeout,
+        phase: Phase::Fetching,
+        inventory: None,
+        digest: None,
+    }
+}
+
+/// Why a run cannot begin: its source.
+enum SourceObstacle {
+    Missing(Key),
+    NoArtifact,
+    AccessDenied(Key),
+}
+
+fn find_artifact(
+    context: &Context,
+    key: &Key,
+    request: &Request,
+) -> Result<Artifact, SourceObstacle> {
+    let source = &request.source;
+    if context.settings.no_cross_namespace_refs && source.namespace != key.namespace {
+        return Err(SourceObstacle::AccessDenied(source.clone()));
+    }
+    let object = context.sources.cache.get(source);
+    let object = object.ok_or_else(|| SourceObstacle::Missing(source.clone()))?;
+    let status: Option<OCIRepositoryStatus> = part(&object, "status").ok();
+    status.and_then(|status| status.artifact).ok_or(SourceObstacle::NoArtifact)
+}
+
+impl SourceObstacle {
+    async fn report(self, end: &End<'_>, request: &Request) -> kube::Result<Requeue> {
+        let (message, retry) = match self {
+            Self::AccessDenied(source) => {
+                let text = format!(
+                    "can't access 'OCIRepository/{source}', cross-namespace references have been blocked"
+                );
+                return end.stalled("AccessDenied", &text).await;
+            }
+            Self::Missing(source) => (
+                format!("OCIRepository.source.toolkit.fluxcd.io \"{}\" not found", source.name),
+                request.retry_interval,
+            ),
+            Self::NoArtifact => {
+                let retry = end.context.settings.requeue_dependency;
+                let text = api::duration::GoDuration::from(retry);
+                (format!("Source artifact not found, retrying in {text}"), retry)
+            }
+        };
+        end.write(&Outcome::NotStarted { reason: "ArtifactFailed", message }).await?;
+        Ok(Requeue::After(retry))
+    }
+}
+
+async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<Requeue> {
+    let clock = &attempt.context.clock;
+    let began = clock.instant();
+    let result = converge(&mut attempt, artifact).await;
+    let duration = clock.instant() - began;
+    let Attempt { context, request, object, status, run, .. } = attempt;
+    let end = End { context, object, status };
+    let origin = run.origin_revision.clone();
+    let facts = (run.revision.clone(), origin);
+    let tell = |severity, reason: &str, message: &str| {
+        happening(severity, reason, message, (&facts.0, facts.1.as_deref()))
+    };
+    match result {
+        Ok(healthy_after) => {
+            end.write(&Outcome::Succeeded { run, duration, healthy_after }).await?;
+            let interval = api::duration::GoDuration::from(request.interval);
+            let text =
+                format!("Reconciliation finished in {}, next run in {interval}", seconds(duration));
+            let done = tell(Severity::Info, status::SUCCEEDED, &text);
+            record(context, &end.object, with_commit_status(done));
+            Ok(Requeue::After(context.jittered(request.interval)))
+        }
+        Err(Failure::Failed { reason, message, unhealthy }) => {
+            record(context, &end.object, tell(Severity::Error, reason, &message));
+            end.write(&Outcome::Failed { run, reason, message, duration, unhealthy }).await?;
+            Ok(Requeue::After(request.retry_interval))
+        }
+        Err(Failure::ArtifactMissing) => {
+            let retry = context.settings.requeue_dependency;
+            let text = api::duration::GoDuration::from(retry);
+            let message = format!("Source is not ready, artifact not found, retrying in {text}");
+            end.write(&Outcome::NotStarted { reason: "ArtifactFailed", message }).await?;
+            Ok(Requeue::After(retry))
+        }
+        Err(Failure::Canceled { cause }) => {
+            let text =
+                format!("Health checks canceled due to new reconciliation triggered by {cause}");
+            record(context, &end.object, tell(Severity::Info, "HealthCheckCanceled", &text));
+            end.write(&Outcome::Canceled { run, cause }).await?;
+            Ok(Requeue::After(request.retry_interval))
+        }
+        Err(Failure::Unreported(error)) => Err(error),
+    }
+}
+
+/// The one place where the outcome of a reconcile is written.
+struct End<'a> {
+    context: &'a Arc<Context>,
+    object: Arc<DynamicObject>,
+    status: KustomizationStatus,
+}
+
+impl End<'_> {
+    async fn write(&self, outcome: &Outcome) -> kube::Result<()> {
+        let requested_at = annotation(&self.object, RECONCILE_REQUEST);
+        let facts = (generation(&self.object), requested_at);
+        let now = self.context.clock.timestamp();
+        let status = finished(&self.status, outcome, facts, &now);
+        let objects = &self.context.kustomizations;
+        match objects.write_status(&self.object, &status, &status::OWNED).await {
+            // Deleted meanwhile: there is nobody left to tell.
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    async fn stalled(&self, reason: &str, message: &str) -> kube::Result<Requeue> {
+        record(self.context, &self.object, happening(Severity::Error, reason, message, ("", None)));
+        let (reason, message) = (reason.to_owned(), message.to_owned());
+        self.write(&Outcome::Stalled { reason, message }).await?;
+        Ok(Requeue::OnChange)
+    }
+
+    /// Waits for a dependency: its change wakes, the timer is only a safeguard (W4). One event for
+    /// each distinct cause.
+    async fn dependency_not_ready(
+        &self,
+        request: &Request,
+        artifact: &Artifact,
+        message: String,
+    ) -> kube::Result<Requeue> {
+        const REASON: &str = "DependencyNotReady";
+        let ready = |c: &&api::condition::Condition| c.kind == api::condition::READY;
+        let known =
+            self.status.conditions.iter().find(ready).is_some_and(|condition| {
+                condition.reason == REASON && condition.message == message
+            });
+        if !known {
+            let retry = api::duration::GoDuration::from(self.context.settings.requeue_dependency);
+            let text = format!("Dependencies do not meet ready condition, retrying in {retry}");
+            let facts = (artifact.revision.as_str(), None);
+            record(self.context, &self.object, happening(Severity::Info, REASON, &text, facts));
+        }
+        self.write(&Outcome::NotStarted { reason: REASON, message }).await?;
+        Ok(Requeue::After(request.interval))
+    }
+}

@@ -1,0 +1,243 @@
+//! What a Kustomization asks for: its spec, parsed once.
+
+use std::time::Duration;
+
+use api::duration::{GoDuration, InvalidDuration};
+use api::kustomization::{
+    BuildMetadata, DeletionPolicy, Dependency, KustomizationSpec, ObjectReference, SourceKind,
+    SubstituteReference, SubstituteStrategy,
+};
+use apply::{Identity, Target};
+use manifest::{Gvk, ObjectId};
+use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
+
+use crate::runtime::cache::Key;
+
+/// The least time that health checks are given (kustomization.md, 1).
+const TIMEOUT_MIN: Duration = Duration::from_secs(30);
+
+/// What a Kustomization asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) interval: Duration,
+    pub(super) retry_interval: Duration,
+    pub(super) timeout: Duration,
+    pub(super) source: Key,
+    pub(super) dependencies: Vec<Key>,
+    pub(super) render: render::Request,
+    pub(super) substitute_from: Vec<SubstituteReference>,
+    pub(super) prune: bool,
+    pub(super) checks: Checks,
+    pub(super) identity: Identity,
+}
+
+/// Whose health is awaited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Checks {
+    /// Nobody's.
+    None,
+    /// That of everything that was applied.
+    Applied,
+    /// That of these objects.
+    Named(Vec<Target>),
+}
+
+/// A spec that cannot be acted on, until it changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unfit {
+    /// A field that this version does not act on. Ignoring it in silence would apply something
+    /// else than what was asked for.
+    #[error(
+        "spec.{0} is not supported by this version of Sluice: remove the field, or use a version that supports it"
+    )]
+    Field(&'static str),
+    /// A duration that the API accepts and that no clock can hold.
+    #[error("spec.{field} is not a duration: {source}")]
+    Duration {
+        /// Its name.
+        field: &'static str,
+        /// Why.
+        source: InvalidDuration,
+    },
+}
+
+impl Unfit {
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Field(_) => "FieldNotSupported",
+            Self::Duration { .. } => "InvalidSpec",
+        }
+    }
+}
+
+/// The first field in use that this version does not act on.
+fn unsupported(spec: &KustomizationSpec) -> Option<&'static str> {
+    let other_source = spec.source_ref.kind != SourceKind::OCIRepository;
+    let ready_expr = |dependency: &Dependency| dependency.ready_expr.is_some();
+    [
+        (spec.kube_config.is_some(), "kubeConfig"),
+        (spec.decryption.is_some(), "decryption"),
+        (spec.health_check_exprs.as_ref().is_some_and(|list| !list.is_empty()), "healthCheckExprs"),
+        (spec.ignore.as_ref().is_some_and(|list| !list.is_empty()), "ignore"),
+        (spec.force == Some(true), "force"),
+        (
+            spec.deletion_policy == Some(DeletionPolicy::WaitForTermination),
+            "deletionPolicy WaitForTermination",
+        ),
+        (spec.depends_on.iter().flatten().any(ready_expr), "dependsOn[].readyExpr"),
+        (other_source, "sourceRef.kind other than OCIRepository"),
+    ]
+    .into_iter()
+    .find_map(|(used, field)| used.then_some(field))
+}
+
+fn duration(field: &'static str, text: &str) -> Result<Duration, Unfit> {
+    let parsed: Result<GoDuration, _> = text.parse();
+    parsed.map(GoDuration::std).map_err(|source| Unfit::Duration { field, source })
+}
+
+impl Request {
+    /// Parses a spec. `default_account` is used when it names no account; none when empty.
+    pub(super) fn parse(
+        key: &Key,
+        spec: &KustomizationSpec,
+        default_account: &str,
+    ) -> Result<Self, Unfit> {
+        if let Some(field) = unsupported(spec) {
+            return Err(Unfit::Field(field));
+        }
+        let interval = duration("interval", &spec.interval)?;
+        let optional = |field, text: &Option<String>| {
+            text.as_deref().map(|text| duration(field, text)).transpose()
+        };
+        let timeout = optional("timeout", &spec.timeout)?;
+        let timeout = timeout.unwrap_or_else(|| interval.saturating_sub(TIMEOUT_MIN));
+        let in_namespace = |namespace: &Option<String>, name: &str| Key {
+            namespace: namespace.clone().unwrap_or_else(|| key.namespace.clone()),
+            name: name.into(),
+        };
+        let dependencies = spec.depends_on.iter().flatten();
+        Ok(Self {
+            interval,
+            retry_interval: optional("retryInterval", &spec.retry_interval)?.unwrap_or(interval),
+            timeout: timeout.max(TIMEOUT_MIN),
+            source: in_namespace(&spec.source_ref.namespace, &spec.source_ref.name),
+            dependencies: dependencies.map(|d| in_namespace(&d.namespace, &d.name)).collect(),
+            render: rendering(key, spec),
+            substitute_from: substitute_from(spec),
+            prune: spec.prune,
+            checks: checks(key, spec),
+            identity: identity(key, spec, default_account),
+        })
+    }
+}
+
+/// As whom a Kustomization acts (kustomization.md, 13).
+pub(super) fn identity(key: &Key, spec: &KustomizationSpec, default_account: &str) -> Identity {
+    let name = spec.service_account_name.as_deref().filter(|name| !name.is_empty());
+    match name.unwrap_or(default_account) {
+        "" => Identity::Operator,
+        name => {
+            Identity::ServiceAccount { namespace: key.namespace.clone(), name: name.to_owned() }
+        }
+    }
+}
+
+fn substitute_from(spec: &KustomizationSpec) -> Vec<SubstituteReference> {
+    spec.post_build
+        .iter()
+        .flat_map(|build| build.substitute_from.iter().flatten())
+        .cloned()
+        .collect()
+}
+
+fn checks(key: &Key, spec: &KustomizationSpec) -> Checks {
+    if spec.wait == Some(true) {
+        return Checks::Applied;
+    }
+    let itself = ObjectId {
+        group: "kustomize.toolkit.fluxcd.io".into(),
+        kind: "Kustomization".into(),
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+    };
+    let targets: Vec<_> = spec
+        .health_checks
+        .iter()
+        .flatten()
+        .map(target)
+        .filter(|target| target.id != itself)
+        .collect();
+    if targets.is_empty() { Checks::None } else { Checks::Named(targets) }
+}
+
+fn target(reference: &ObjectReference) -> Target {
+    let api_version = reference.api_version.as_deref().filter(|version| !version.is_empty());
+    let Gvk { group, version, kind } = Gvk::new(api_version.unwrap_or("apps/v1"), &reference.kind);
+    let namespace = reference.namespace.clone().unwrap_or_default();
+    let id = ObjectId { group, kind, namespace, name: reference.name.clone() };
+    Target { id, version, may_vanish: false }
+}
+
+/// The part that needs no cluster.
+fn rendering(key: &Key, spec: &KustomizationSpec) -> render::Request {
+    let common = spec.common_metadata.clone().unwrap_or_default();
+    let missing = match spec.ignore_missing_components {
+        Some(true) => MissingComponents::Ignored,
+        _ => MissingComponents::Refused,
+    };
+    render::Request {
+        path: spec.path.clone().unwrap_or_default(),
+        target_namespace: spec.target_namespace.clone(),
+        name_prefix: spec.name_prefix.clone(),
+        name_suffix: spec.name_suffix.clone(),
+        patches: spec.patches.iter().flatten().map(patch).collect(),
+        images: spec.images.iter().flatten().map(image).collect(),
+        components: spec.components.clone().unwrap_or_default(),
+        missing_components: missing,
+        build_metadata: spec.build_metadata.iter().flatten().map(metadata).collect(),
+        common_labels: common.labels.unwrap_or_default().into_iter().collect(),
+        common_annotations: common.annotations.unwrap_or_default().into_iter().collect(),
+        post_build: spec.post_build.as_ref().map(post_build),
+        owner: Some(Owner { name: key.name.clone(), namespace: key.namespace.clone() }),
+    }
+}
+
+fn patch(patch: &api::kustomization::Patch) -> render::request::Patch {
+    let text = |text: Option<String>| text.unwrap_or_default();
+    let target = patch.target.clone().map(|target| PatchTarget {
+        group: text(target.group),
+        version: text(target.version),
+        kind: text(target.kind),
+        name: text(target.name),
+        namespace: text(target.namespace),
+        label_selector: text(target.label_selector),
+        annotation_selector: text(target.annotation_selector),
+    });
+    render::request::Patch { patch: patch.patch.clone(), target }
+}
+
+fn image(image: &api::kustomization::Image) -> render::request::Image {
+    render::request::Image {
+        name: image.name.clone(),
+        new_name: image.new_name.clone().unwrap_or_default(),
+        new_tag: image.new_tag.clone().unwrap_or_default(),
+        digest: image.digest.clone().unwrap_or_default(),
+    }
+}
+
+fn metadata(metadata: &BuildMetadata) -> String {
+    match metadata {
+        BuildMetadata::OriginAnnotations => "originAnnotations".into(),
+        BuildMetadata::TransformerAnnotations => "transformerAnnotations".into(),
+    }
+}
+
+fn post_build(post_build: &api::kustomization::PostBuild) -> PostBuild {
+    let strategy = match post_build.substitute_strategy {
+        Some(SubstituteStrategy::Always) => Strategy::Always,
+        _ => Strategy::WithVariables,
+    };
+    let variables = post_build.substitute.clone().unwrap_or_default().into_iter().collect();
+    PostBuild { strategy, variables, ..PostBuild::default() }
+}

@@ -1,0 +1,270 @@
+//! The status of a Kustomization, as a function of what it was, what happened, and when
+//! (kustomization.md, 3, 14 and 16). Nothing else builds a condition of this kind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::condition::{Claim, ConditionStatus, Conditions, READY, RECONCILING, STALLED};
+use api::duration::GoDuration;
+use api::kustomization::{Inventory, InventoryEntry, KustomizationStatus, Snapshot};
+use plan::inventory::Entry;
+
+/// The condition about health checks.
+const HEALTHY: &str = "Healthy";
+/// The condition types that are ours.
+pub(super) const OWNED: [&str; 4] = [HEALTHY, READY, RECONCILING, STALLED];
+/// Outcomes that are remembered.
+const HISTORY_LENGTH_MAX: usize = 5;
+
+const PROGRESSING: &str = "Progressing";
+const IN_PROGRESS: &str = "Reconciliation in progress";
+pub(super) const SUCCEEDED: &str = "ReconciliationSucceeded";
+pub(super) const HEALTH_CHECK_FAILED: &str = "HealthCheckFailed";
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Reading the artifact.
+    Fetching,
+    /// Building.
+    Building,
+    /// Comparing and applying.
+    Detecting,
+    /// Waiting for health.
+    Checking,
+}
+
+/// One run, as far as its status is concerned.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) generation: i64,
+    pub(super) revision: String,
+    pub(super) origin_revision: Option<String>,
+    pub(super) timeout: Duration,
+    pub(super) phase: Phase,
+    /// Objects that we own now, when this run may have changed them.
+    pub(super) inventory: Option<Vec<Entry>>,
+    /// Digest of what was built, once something was.
+    pub(super) digest: Option<String>,
+}
+
+/// How a reconcile ended.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It is suspended.
+    Suspended,
+    /// Nothing will be tried until something changes.
+    Stalled { reason: String, message: String },
+    /// It could not begin.
+    NotStarted { reason: &'static str, message: String },
+    /// It began and failed.
+    Failed {
+        run: Run,
+        reason: &'static str,
+        message: String,
+        duration: Duration,
+        /// The raw health text, when health is what failed.
+        unhealthy: Option<String>,
+    },
+    /// Something newer came while health was awaited.
+    Canceled { run: Run, cause: String },
+    /// Everything is as asked for.
+    Succeeded {
+        run: Run,
+        duration: Duration,
+        /// How long the health check took, when there was one.
+        healthy_after: Option<Duration>,
+    },
+}
+
+/// A duration as messages have it: whole seconds (decisions.md, W15).
+pub(super) fn seconds(duration: Duration) -> GoDuration {
+    GoDuration::from(duration).round(GoDuration::from_nanoseconds(1_000_000_000))
+}
+
+impl Run {
+    fn progress(&self) -> String {
+        let doing = match self.phase {
+            Phase::Fetching => "Fetching manifests",
+            Phase::Building => "Building manifests",
+            Phase::Detecting => "Detecting drift",
+            Phase::Checking => "Running health checks",
+        };
+        let timeout = GoDuration::from(self.timeout);
+        format!("{doing} for revision {} with a timeout of {timeout}", self.revision)
+    }
+}
+
+/// The status while a run is under way.
+pub(super) fn progressing(
+    previous: &KustomizationStatus,
+    run: &Run,
+    now: String,
+) -> KustomizationStatus {
+    let mut status = previous.clone();
+    carry(&mut status, run);
+    let mut conditions = Conditions::new(&previous.conditions, run.generation, now);
+    conditions.remove(STALLED);
+    conditions.set(Claim::new(RECONCILING, ConditionStatus::True, PROGRESSING, &run.progress()));
+    conditions.set(Claim::new(READY, ConditionStatus::Unknown, PROGRESSING, IN_PROGRESS));
+    if run.phase == Phase::Checking {
+        conditions.set(Claim::new(HEALTHY, ConditionStatus::Unknown, PROGRESSING, &run.progress()));
+    }
+    status.conditions = conditions.into_list();
+    status
+}
+
+/// What a run changes whatever its end.
+fn carry(status: &mut KustomizationStatus, run: &Run) {
+    if run.phase != Phase::Fetching {
+        status.last_attempted_revision = Some(run.revision.clone());
+    }
+    if let Some(entries) = &run.inventory {
+        status.inventory = Some(inventory(entries));
+    }
+}
+
+/// The status after a reconcile of `generation`, asked for by `requested_at`.
+pub(super) fn finished(
+    previous: &KustomizationStatus,
+    outcome: &Outcome,
+    (generation, requested_at): (i64, Option<&str>),
+    now: &str,
+) -> KustomizationStatus {
+    let mut status = previous.clone();
+    if let Some(requested_at) = requested_at {
+        status.last_handled_reconcile_at = Some(requested_at.to_owned());
+    }
+    let mut conditions = Conditions::new(&previous.conditions, generation, now.to_owned());
+    match outcome {
+        Outcome::Suspended => {
+            if conditions.is_true(READY) {
+                status.observed_generation = Some(generation);
+            }
+        }
+        Outcome::Stalled { reason, message } => {
+            conditions.remove(RECONCILING);
+            conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
+            conditions.set(Claim::new(STALLED, ConditionStatus::True, reason, message));
+            status.observed_generation = Some(generation);
+        }
+        Outcome::NotStarted { reason, message } => {
+            conditions.remove(STALLED);
+            conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
+        }
+        Outcome::Failed { run, reason, message, duration, unhealthy } => {
+            carry(&mut status, run);
+            failed(&mut conditions, run, reason, message);
+            if let Some(text) = unhealthy {
+                let claim = Claim::new(HEALTHY, ConditionStatus::False, HEALTH_CHECK_FAILED, text);
+                conditions.set(claim);
+            }
+            remember(&mut status, run, reason, *duration, now);
+        }
+        Outcome::Canceled { run, cause } => {
+            carry(&mut status, run);
+            let message = format!("New reconciliation triggered by {cause}");
+            failed(&mut conditions, run, "HealthCheckCanceled", &message);
+        }
+        Outcome::Succeeded { run, duration, healthy_after } => {
+            carry(&mut status, run);
+            succeeded(&mut conditions, run, *healthy_after);
+            status.observed_generation = Some(generation);
+            status.last_applied_revision = Some(run.revision.clone());
+            status.last_applied_origin_revision.clone_from(&run.origin_revision);
+            remember(&mut status, run, SUCCEEDED, *duration, now);
+        }
+    }
+    if let Some(claim) = retrying(&conditions) {
+        conditions.set(claim);
+    }
+    status.conditions = conditions.into_list();
+    status
+}
+
+fn failed(conditions: &mut Conditions, run: &Run, reason: &str, message: &str) {
+    conditions.remove(STALLED);
+    conditions.set(Claim::new(RECONCILING, ConditionStatus::True, PROGRESSING, &run.progress()));
+    conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
+}
+
+fn succeeded(conditions: &mut Conditions, run: &Run, healthy_after: Option<Duration>) {
+    conditions.remove(STALLED);
+    conditions.remove(RECONCILING);
+    let message = format!("Applied revision: {}", run.revision);
+    conditions.set(Claim::new(READY, ConditionStatus::True, SUCCEEDED, &message));
+    match healthy_after {
+        None => conditions.remove(HEALTHY),
+        // Still healthy is no news: the text keeps the time of the first check that passed.
+        Some(_) if conditions.is_true(HEALTHY) => {
+            if let Some(old) = conditions.get(HEALTHY).cloned() {
+                conditions.set(Claim::new(
+                    HEALTHY,
+                    ConditionStatus::True,
+                    &old.reason,
+                    &old.message,
+                ));
+            }
+        }
+        Some(after) => {
+            let message = format!("Health check passed in {}", seconds(after));
+            conditions.set(Claim::new(HEALTHY, ConditionStatus::True, "Succeeded", &message));
+        }
+    }
+}
+
+/// A Reconciling that outlives a failed run says that it will be tried again.
+fn retrying(conditions: &Conditions) -> Option<Claim> {
+    let ready = conditions.get(READY)?;
+    let reconciling = conditions.get(RECONCILING)?;
+    (ready.status == ConditionStatus::False).then(|| {
+        Claim::new(RECONCILING, ConditionStatus::True, "ProgressingWithRetry", &reconciling.message)
+    })
+}
+
+/// The inventory as it is stored.
+fn inventory(entries: &[Entry]) -> Inventory {
+    let entries = entries
+        .iter()
+        .map(|entry| InventoryEntry { id: entry.id.to_string(), v: entry.version.clone() })
+        .collect();
+    Inventory { entries }
+}
+
+/// Adds an outcome to the history, or counts it when it repeats one (kustomization.md, 16).
+fn remember(
+    status: &mut KustomizationStatus,
+    run: &Run,
+    outcome: &str,
+    duration: Duration,
+    now: &str,
+) {
+    const RECORDED: [&str; 4] =
+        [SUCCEEDED, "ReconciliationFailed", "PruneFailed", HEALTH_CHECK_FAILED];
+    let Some(digest) = run.digest.clone().filter(|_| RECORDED.contains(&outcome)) else { return };
+    let mut history = status.history.take().unwrap_or_default();
+    let same = history
+        .iter()
+        .position(|past| past.digest == digest && past.last_reconciled_status == outcome);
+    let past = same.map(|at| history.remove(at));
+    let mut metadata = BTreeMap::from([("revision".to_owned(), run.revision.clone())]);
+    if let Some(origin) = &run.origin_revision {
+        metadata.insert("originRevision".into(), origin.clone());
+    }
+    history.insert(
+        0,
+        Snapshot {
+            digest,
+            first_reconciled: past
+                .as_ref()
+                .map_or_else(|| now.to_owned(), |p| p.first_reconciled.clone()),
+            last_reconciled: now.to_owned(),
+            last_reconciled_duration: GoDuration::from(duration).to_string(),
+            last_reconciled_status: outcome.to_owned(),
+            metadata: Some(metadata),
+            total_reconciliations: past.map_or(0, |p| p.total_reconciliations) + 1,
+        },
+    );
+    history.truncate(HISTORY_LENGTH_MAX);
+    status.history = Some(history);
+}

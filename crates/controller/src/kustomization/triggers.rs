@@ -1,0 +1,76 @@
+//! What makes a Kustomization run (kustomization.md, 2; decisions.md, B07, W4, W11).
+
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::objects::{asks, is_true};
+use crate::runtime::cache::Key;
+
+/// A Kustomization has been seen, `before` as it was known until then.
+pub(crate) fn seen(context: &Context, before: Option<&DynamicObject>, after: &DynamicObject) {
+    let key = Key::of(after);
+    let cause = format!("Kustomization/{key}");
+    if asks(before, after) {
+        context.kustomizations.queue.add(key.clone(), &cause);
+    }
+    if before.is_none_or(|before| outcome(before) != outcome(after)) {
+        wake_dependents(context, &key);
+    }
+}
+
+/// A Kustomization is gone.
+pub(crate) fn gone(context: &Context, object: &DynamicObject) {
+    let key = Key::of(object);
+    context.metrics.forget("Kustomization", &key);
+    context.kustomizations.queue.add(key.clone(), &format!("Kustomization/{key}"));
+    wake_dependents(context, &key);
+}
+
+fn wake_dependents(context: &Context, dependency: &Key) {
+    for dependent in context.waiting.dependents(dependency) {
+        context.kustomizations.queue.add(dependent, &format!("Kustomization/{dependency}"));
+    }
+}
+
+/// What dependents judge.
+fn outcome(object: &DynamicObject) -> (bool, [Value; 3]) {
+    let status = |key: &str| object.data["status"][key].clone();
+    let facts = [
+        status("lastAppliedRevision"),
+        status("lastAttemptedRevision"),
+        status("observedGeneration"),
+    ];
+    (is_true(object, api::condition::READY), facts)
+}
+
+/// A source has been seen: whoever uses it runs, if what it offers is new to him.
+pub(crate) fn source_seen(
+    context: &Context,
+    before: Option<&DynamicObject>,
+    after: &DynamicObject,
+) {
+    let offer = |object: &DynamicObject| {
+        let artifact = &object.data["status"]["artifact"];
+        (artifact["revision"].clone(), artifact["digest"].clone())
+    };
+    let offered = offer(after);
+    if offered.0.is_null() || before.is_some_and(|before| offer(before) == offered) {
+        return;
+    }
+    let source = Key::of(after);
+    let cause = format!("OCIRepository/{source}");
+    for object in context.kustomizations.cache.list() {
+        if uses(&object, &source) {
+            context.kustomizations.queue.add(Key::of(&object), &cause);
+        }
+    }
+}
+
+fn uses(object: &DynamicObject, source: &Key) -> bool {
+    let reference = &object.data["spec"]["sourceRef"];
+    let namespace = reference["namespace"].as_str().or(object.metadata.namespace.as_deref());
+    reference["kind"] == "OCIRepository"
+        && reference["name"] == source.name.as_str()
+        && namespace == Some(&source.namespace)
+}

@@ -1,0 +1,19 @@
+//! The operator.
+//!
+//! Takes parsed [`Args`], a client configuration and a [`Clock`], gives a running operator
+//! ([`start`]): both halves in one process, one work queue a kind, artifacts handed over in memory.
+//! Every reconcile has the same shape: observe, decide, converge, report.
+
+pub mod args;
+mod context;
+mod events;
+mod kustomization;
+mod metrics;
+mod objects;
+mod oci_repository;
+mod operator;
+mod runtime;
+
+pub use args::Args;
+pub use operator::{Addresses, Operator, start};
+pub use runtime::clock::Clock;

@@ -1,0 +1,395 @@
+//! One run: check what is stored, resolve, pull, store. Top to bottom, one function an arrow.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::oci_repository::{Artifact, OCIRepositorySpec, OCIRepositoryStatus};
+use artifact::store::{Check, Stored as StoredFile};
+use artifact::text::explain;
+use artifact::{Ignore, Limits, Revision, Store, Tree};
+use kube::api::DynamicObject;
+use oci::error::Stage;
+use oci::image::{Blob, Operation};
+use oci::transport::Tls;
+use oci::{Client, Options, Pin};
+use tokio::time::Instant;
+
+use super::credentials::{Credentials, credentials};
+use super::request::Request;
+use super::status::{
+    FETCH_FAILED, Facts, OWNED, STORAGE_FAILED, Stored, beginning, disappeared, progressing,
+};
+use crate::context::Context;
+use crate::events::Severity;
+use crate::objects::annotation;
+use crate::runtime::cache::Key;
+
+/// Registry clients that are kept; more are dropped with what they remember.
+const CLIENTS_MAX: usize = 1024;
+
+/// Everything that one run works with.
+pub(super) struct Attempt<'a> {
+    pub(super) context: &'a Arc<Context>,
+    pub(super) key: &'a Key,
+    pub(super) spec: &'a OCIRepositorySpec,
+    pub(super) request: &'a Request,
+    /// The object as last written.
+    pub(super) object: Arc<DynamicObject>,
+    /// Its status as last written.
+    pub(super) status: OCIRepositoryStatus,
+    pub(super) facts: Facts,
+    /// How far the run is, in the words of its condition.
+    pub(super) progress: String,
+}
+
+/// Why a run ended before its end.
+pub(super) enum Failure {
+    /// Something failed.
+    Failed { condition: &'static str, reason: &'static str, message: String, retry_after: Duration },
+    /// The status could not be written.
+    Unreported(kube::Error),
+}
+
+impl Failure {
+    fn fetch(reason: &'static str, message: String) -> Self {
+        Self::Failed { condition: FETCH_FAILED, reason, message, retry_after: Duration::ZERO }
+    }
+
+    fn storage(reason: &'static str, message: String) -> Self {
+        Self::Failed { condition: STORAGE_FAILED, reason, message, retry_after: Duration::ZERO }
+    }
+}
+
+impl From<oci::Error> for Failure {
+    fn from(error: oci::Error) -> Self {
+        let reason = match error.stage() {
+            Stage::Transport => "AuthenticationFailed",
+            Stage::Select => "ReadOperationFailed",
+            Stage::Pull => "OCIArtifactPullFailed",
+            Stage::Layer | Stage::Push => "OCIArtifactLayerOperationFailed",
+        };
+        Self::Failed {
+            condition: FETCH_FAILED,
+            reason,
+            message: explain(&error),
+            retry_after: error.retry_after().unwrap_or_default(),
+        }
+    }
+}
+
+/// What a run found.
+pub(super) enum Done {
+    /// What is stored is what is asked for.
+    UpToDate(Stored),
+    /// It was pulled and stored.
+    New(Stored),
+}
+
+/// Runs from the registry to the stored artifact.
+pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure> {
+    check_storage(attempt).await?;
+    attempt.progress = beginning(&attempt.status, &attempt.facts);
+    let credentials =
+        match credentials(attempt.context, &attempt.key.namespace, attempt.request).await {
+            Ok(credentials) => credentials,
+            Err(none) => {
+                if let Some(name) = &none.missing_secret {
+                    let text = format!("auth secret '{name}' not found");
+                    attempt.happened(Severity::Info, "AuthenticationFailed", &text);
+                }
+                return Err(Failure::fetch("AuthenticationFailed", none.message));
+            }
+        };
+    let client = attempt.client(credentials)?;
+    let deadline = attempt.context.clock.instant() + attempt.request.timeout;
+    let pin = resolve(attempt, &client, deadline).await?;
+    let revision = pin.revision();
+    if let Some(stored) = attempt.up_to_date(&revision) {
+        return Ok(Done::UpToDate(stored));
+    }
+    announce(attempt, &pin, &revision).await?;
+    let (blob, operation, annotations) = pull(attempt, &client, &pin, deadline).await?;
+    let written = store(attempt, blob, operation, &revision).await?;
+    let artifact = Artifact {
+        digest: written.digest.to_string(),
+        last_update_time: attempt.context.clock.timestamp(),
+        metadata: (!annotations.is_empty()).then_some(annotations),
+        url: attempt.context.store.url(&written.path),
+        path: written.path,
+        revision: revision.to_string(),
+        size: i64::try_from(written.size_bytes).ok(),
+    };
+    Ok(Done::New(attempt.stored(artifact)))
+}
+
+/// Expires old artifacts, and finds out whether the current one is still what it was
+/// (ocirepository.md, 12).
+async fn check_storage(attempt: &mut Attempt<'_>) -> Result<(), Failure> {
+    let Some(artifact) = attempt.status.artifact.clone() else { return Ok(()) };
+    let context = attempt.context;
+    let (store, retention) = (Arc::clone(&context.store), context.settings.retention);
+    let now = std::time::SystemTime::from(context.clock.now());
+    let (path, digest) = (artifact.path, artifact.digest);
+    let checked = blocking(move || {
+        match store.expire(&path, retention, now) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(path, "garbage collected {removed} artifacts"),
+            Err(error) => {
+                tracing::warn!(path, error = explain(&error), "old artifacts stay");
+            }
+        }
+        let check = store.check(&path, &digest)?;
+        if let Check::Corrupt(_) = check {
+            store.discard(&path)?;
+        }
+        Ok(check)
+    })
+    .await
+    .map_err(|text| Failure::storage("ArchiveOperationFailed", text))?;
+    if let Check::Corrupt(text) = &checked {
+        let text = format!("failed to verify integrity of artifact: {text}");
+        attempt.happened(Severity::Error, "ArtifactVerificationFailed", &text);
+    }
+    if checked != Check::Present {
+        let status = disappeared(&attempt.status, &attempt.facts);
+        attempt.write(status).await?;
+    }
+    Ok(())
+}
+
+/// Waits for `work` until the deadline of the run; `stage` begins the text when it is over.
+async fn within<T>(
+    attempt: &Attempt<'_>,
+    deadline: Instant,
+    (reason, stage): (&'static str, &str),
+    work: impl Future<Output = Result<T, oci::Error>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        result = work => Ok(result?),
+        () = attempt.context.clock.sleep_until(deadline) => {
+            Err(Failure::fetch(reason, format!("{stage}: context deadline exceeded")))
+        }
+    }
+}
+
+async fn resolve(
+    attempt: &Attempt<'_>,
+    client: &Client,
+    deadline: Instant,
+) -> Result<Pin, Failure> {
+    let Request { reference, select, .. } = attempt.request;
+    let tag_stage;
+    let stage = match select {
+        oci::Select::SemVer(_) => {
+            tag_stage = format!("failed to determine the artifact tag for '{}'", reference.url());
+            ("ReadOperationFailed", tag_stage.as_str())
+        }
+        _ => ("OCIArtifactPullFailed", "failed to determine artifact digest"),
+    };
+    within(attempt, deadline, stage, client.resolve(reference, select)).await
+}
+
+/// Says which revision is being fetched, before it is (ocirepository.md, 2.1).
+async fn announce(
+    attempt: &mut Attempt<'_>,
+    pin: &Pin,
+    revision: &Revision,
+) -> Result<(), Failure> {
+    let reference = &attempt.request.reference;
+    let qualified = match &pin.tag {
+        Some(tag) => format!("{reference}:{tag}"),
+        None => format!("{reference}@{}", pin.digest),
+    };
+    let text = format!("new revision '{revision}' for '{qualified}'");
+    attempt.progress = format!("building artifact: {text}");
+    if attempt
+        .status
+        .artifact
+        .as_ref()
+        .is_some_and(|artifact| artifact.revision == revision.as_str())
+    {
+        // The same content under other settings: nothing that consumers know is outdated.
+        attempt.progress = beginning(&attempt.status, &attempt.facts);
+        return Ok(());
+    }
+    let outdated = attempt.status.artifact.is_some().then_some(text.as_str());
+    let status = progressing(&attempt.status, &attempt.facts, &attempt.progress, outdated);
+    attempt.write(status).await
+}
+
+type Pulled = (Blob, Operation, std::collections::BTreeMap<String, String>);
+
+async fn pull(
+    attempt: &Attempt<'_>,
+    client: &Client,
+    pin: &Pin,
+    deadline: Instant,
+) -> Result<Pulled, Failure> {
+    let Request { reference, layer, .. } = attempt.request;
+    let text = format!("failed to pull artifact from '{}'", reference.url());
+    let stage = ("OCIArtifactPullFailed", text.as_str());
+    let image = within(attempt, deadline, stage, client.pull(reference, pin)).await?;
+    let layer = image.layer(layer)?;
+    let text = match layer.operation {
+        Operation::Extract => "failed to extract layer contents from artifact",
+        Operation::Copy => "failed to copy layer from artifact",
+    };
+    let stage = ("OCIArtifactLayerOperationFailed", text);
+    let blob = within(attempt, deadline, stage, client.fetch_layer(reference, &layer)).await?;
+    Ok((blob, layer.operation, image.annotations))
+}
+
+/// A step of storing that failed.
+enum NotStored {
+    Layer(artifact::Error),
+    Store(artifact::Error),
+}
+
+impl From<artifact::Error> for NotStored {
+    fn from(error: artifact::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Stores the layer on a thread of its own: unpacking computes and may take long.
+async fn store(
+    attempt: &Attempt<'_>,
+    blob: Blob,
+    operation: Operation,
+    revision: &Revision,
+) -> Result<StoredFile, Failure> {
+    let store = Arc::clone(&attempt.context.store);
+    let limits = attempt.context.settings.limits;
+    let ignore = attempt.request.ignore.clone();
+    let path = store
+        .path(&attempt.key.namespace, &attempt.key.name, revision)
+        .map_err(|error| Failure::storage("ArchiveOperationFailed", explain(&error)))?;
+    let work = move || {
+        let written = match operation {
+            Operation::Extract => extract(&store, &path, blob, &limits, ignore.as_deref())?,
+            Operation::Copy => store.write(&path, |out| {
+                let copied = std::io::copy(&mut blob.into_reader(), out);
+                copied.map(drop).map_err(|error| NotStored::Store(artifact::Error::Pack(error)))
+            })?,
+        };
+        if let Err(error) = store.point_latest(&path) {
+            tracing::warn!(path, error = explain(&error), "failed to update status URL symlink");
+        }
+        Ok(written)
+    };
+    let result: Result<Result<_, NotStored>, _> = tokio::task::spawn_blocking(work).await;
+    let archived = match operation {
+        Operation::Extract => "unable to archive artifact to storage",
+        Operation::Copy => "unable to copy artifact to storage",
+    };
+    match result {
+        Ok(Ok(written)) => Ok(written),
+        Ok(Err(NotStored::Layer(error))) => Err(Failure::fetch(
+            "OCIArtifactLayerOperationFailed",
+            format!("failed to extract layer contents from artifact: {}", explain(&error)),
+        )),
+        Ok(Err(NotStored::Store(error))) => {
+            let text = format!("{archived}: {}", explain(&error));
+            Err(Failure::storage("ArchiveOperationFailed", text))
+        }
+        Err(panicked) => {
+            Err(Failure::storage("ArchiveOperationFailed", format!("{archived}: {panicked}")))
+        }
+    }
+}
+
+fn extract(
+    store: &Store,
+    path: &str,
+    blob: Blob,
+    limits: &Limits,
+    ignore: Option<&str>,
+) -> Result<StoredFile, NotStored> {
+    let tree =
+        Tree::unpack(blob.into_reader(), limits, &store.spool_dir()).map_err(NotStored::Layer)?;
+    let ignore = Ignore::new(&tree, ignore)?;
+    store.write(path, |out| tree.pack(&ignore, out).map_err(NotStored::Store))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, artifact::Error> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| explain(&error)),
+        Err(panicked) => Err(panicked.to_string()),
+    }
+}
+
+/// Registry clients, each shared by the objects whose registry, credentials and trust are equal, so
+/// that challenges and tokens are asked for once.
+#[derive(Default)]
+pub struct Registries {
+    clients: Mutex<HashMap<String, Arc<Client>>>,
+}
+
+impl Attempt<'_> {
+    fn client(&self, credentials: Credentials) -> Result<Arc<Client>, Failure> {
+        let Request { reference, verification, .. } = self.request;
+        let key = format!(
+            "{}|{}|{verification:?}|{}",
+            reference.registry(),
+            self.key.namespace,
+            credentials.version
+        );
+        let mut clients =
+            self.context.registries.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(Arc::clone(client));
+        }
+        if clients.len() >= CLIENTS_MAX {
+            clients.clear();
+        }
+        let mut options = Options::new(self.context.store.spool_dir());
+        options.keychain = credentials.keychain;
+        options.tls = Tls { verification: *verification, ..Tls::default() };
+        options.layer_bytes_max = self.context.settings.limits.compressed_bytes_max;
+        options.clock = Arc::new(self.context.clock.clone());
+        let client = Arc::new(Client::new(&options)?);
+        clients.insert(key, Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// What is stored, if it is what `revision` and the spec ask for (ocirepository.md, 8).
+    fn up_to_date(&self, revision: &Revision) -> Option<Stored> {
+        let same = self.status.observed_ignore == self.spec.ignore
+            && self.status.observed_layer_selector == self.spec.layer_selector;
+        let artifact = self.status.artifact.clone()?;
+        if !same || artifact.revision != revision.as_str() {
+            return None;
+        }
+        let url = self.context.store.url(&artifact.path);
+        Some(self.stored(Artifact { url, ..artifact }))
+    }
+
+    fn stored(&self, artifact: Artifact) -> Stored {
+        Stored {
+            artifact,
+            url: self.context.store.latest_url(&self.key.namespace, &self.key.name),
+            ignore: self.spec.ignore.clone(),
+            layer_selector: self.spec.layer_selector.clone(),
+        }
+    }
+
+    async fn write(&mut self, status: OCIRepositoryStatus) -> Result<(), Failure> {
+        let sources = &self.context.sources;
+        let written = sources.write_status(&self.object, &status, &OWNED).await;
+        (self.object, self.status) = (written.map_err(Failure::Unreported)?, status);
+        Ok(())
+    }
+
+    fn happened(&self, severity: Severity, reason: &str, message: &str) {
+        super::happened(self.context, &self.object, severity, (reason, message));
+    }
+
+    /// Whether the object was asked to reconcile and has not said yet that it did.
+    pub(super) fn is_requested(&self) -> bool {
+        let requested = annotation(&self.object, api::well_known::RECONCILE_REQUEST);
+        requested.is_some() && requested != self.status.last_handled_reconcile_at.as_deref()
+    }
+}

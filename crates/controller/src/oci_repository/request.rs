@@ -1,0 +1,130 @@
+//! What an OCIRepository asks for: its spec, parsed once.
+
+use std::time::Duration;
+
+use api::duration::{GoDuration, InvalidDuration};
+use api::oci_repository::{LayerOperation, OCIRepositoryRef, OCIRepositorySpec, Provider};
+use oci::image::LayerSelector;
+use oci::reference::{InvalidReference, PlainHttp};
+use oci::select::{Range, Spelling};
+use oci::transport::Verification;
+use oci::{Reference, Select};
+
+/// What bounds a run when the spec has no timeout, which the API does not let happen.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+/// What an OCIRepository asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
+    pub(super) reference: Reference,
+    pub(super) select: Select,
+    pub(super) layer: LayerSelector,
+    pub(super) ignore: Option<String>,
+    pub(super) secret: Option<String>,
+    pub(super) service_account: Option<String>,
+    pub(super) verification: Verification,
+}
+
+/// A spec that cannot be acted on, until it changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unfit {
+    /// A field that this version does not act on.
+    #[error(
+        "spec.{0} is not supported by this version of Sluice: remove the field, or use a version that supports it"
+    )]
+    Field(&'static str),
+    /// The address.
+    #[error("URL validation failed for '{url}'")]
+    Url {
+        /// As written.
+        url: String,
+        /// Why.
+        source: InvalidReference,
+    },
+    /// A duration that the API accepts and that no clock can hold.
+    #[error("spec.{field} is not a duration: {source}")]
+    Duration {
+        /// Its name.
+        field: &'static str,
+        /// Why.
+        source: InvalidDuration,
+    },
+}
+
+impl Unfit {
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Field(_) => "FieldNotSupported",
+            Self::Url { .. } => "URLInvalid",
+            Self::Duration { .. } => "InvalidSpec",
+        }
+    }
+}
+
+fn unsupported(spec: &OCIRepositorySpec) -> Option<&'static str> {
+    let cloud = spec.provider.is_some_and(|provider| provider != Provider::Generic);
+    [
+        (spec.verify.is_some(), "verify"),
+        (spec.cert_secret_ref.is_some(), "certSecretRef"),
+        (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
+        (cloud, "provider other than generic"),
+    ]
+    .into_iter()
+    .find_map(|(used, field)| used.then_some(field))
+}
+
+fn duration(field: &'static str, text: &str) -> Result<Duration, Unfit> {
+    let parsed: Result<GoDuration, _> = text.parse();
+    parsed.map(GoDuration::std).map_err(|source| Unfit::Duration { field, source })
+}
+
+impl Request {
+    /// Parses a spec.
+    pub(super) fn parse(spec: &OCIRepositorySpec) -> Result<Self, Unfit> {
+        if let Some(field) = unsupported(spec) {
+            return Err(Unfit::Field(field));
+        }
+        let insecure = spec.insecure == Some(true);
+        let plain_http = if insecure { PlainHttp::Allowed } else { PlainHttp::LocalOnly };
+        let reference = Reference::parse(&spec.url, plain_http)
+            .map_err(|source| Unfit::Url { url: spec.url.clone(), source })?;
+        let timeout = spec.timeout.as_deref().map(|text| duration("timeout", text)).transpose()?;
+        let layer = spec.layer_selector.clone().unwrap_or_default();
+        let operation = match layer.operation {
+            None => "",
+            Some(LayerOperation::Extract) => "extract",
+            Some(LayerOperation::Copy) => "copy",
+        };
+        let spelling = Spelling::of_layer(layer.media_type.as_deref());
+        Ok(Self {
+            interval: duration("interval", &spec.interval)?,
+            timeout: timeout.unwrap_or(TIMEOUT_DEFAULT),
+            reference,
+            select: select(spec.reference.as_ref(), spelling),
+            layer: LayerSelector {
+                media_type: layer.media_type.filter(|media_type| !media_type.is_empty()),
+                operation: operation.into(),
+            },
+            ignore: spec.ignore.clone(),
+            secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
+            service_account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
+            verification: if insecure { Verification::Off } else { Verification::On },
+        })
+    }
+}
+
+/// Precedence: digest, semver, tag, `latest` (ocirepository.md, 1).
+fn select(reference: Option<&OCIRepositoryRef>, spelling: Spelling) -> Select {
+    let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let Some(reference) = reference else { return Select::latest() };
+    if let Some(digest) = some(&reference.digest) {
+        return Select::Digest(digest);
+    }
+    if let Some(expression) = some(&reference.semver) {
+        let filter = reference.semver_filter.clone().unwrap_or_default();
+        return Select::SemVer(Range { expression, filter, spelling });
+    }
+    some(&reference.tag).map_or_else(Select::latest, Select::Tag)
+}

@@ -1,0 +1,182 @@
+//! The status of an OCIRepository, as a function of what it was, what happened, and when
+//! (ocirepository.md, 3). Nothing else builds a condition of this kind.
+
+use api::condition::{Claim, Condition, ConditionStatus, Conditions, READY, RECONCILING, STALLED};
+use api::oci_repository::{Artifact, LayerSelector, OCIRepositoryStatus};
+
+/// The artifact could not be fetched.
+pub(super) const FETCH_FAILED: &str = "FetchFailed";
+/// The artifact could not be stored.
+pub(super) const STORAGE_FAILED: &str = "StorageOperationFailed";
+const OUTDATED: &str = "ArtifactOutdated";
+const IN_STORAGE: &str = "ArtifactInStorage";
+const VERIFIED: &str = "SourceVerified";
+/// The condition types that are ours.
+pub(super) const OWNED: [&str; 8] =
+    [STORAGE_FAILED, FETCH_FAILED, OUTDATED, IN_STORAGE, VERIFIED, READY, RECONCILING, STALLED];
+
+/// One reconcile, as far as its status is concerned.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) generation: i64,
+    /// Value of the annotation that asks for a reconcile.
+    pub(super) requested_at: Option<String>,
+    /// RFC 3339.
+    pub(super) now: String,
+}
+
+/// How a reconcile ended.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It is suspended.
+    Suspended,
+    /// Nothing will be tried until something changes.
+    Stalled { reason: String, message: String, fetch: Fetch },
+    /// It failed and will be tried again.
+    Failed { condition: &'static str, reason: &'static str, message: String, progress: String },
+    /// The artifact is stored and as asked for.
+    Stored(Box<Stored>),
+}
+
+/// Whether a stalled reconcile is the fault of what is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetch {
+    /// It got that far.
+    Failed,
+    /// It did not.
+    NotTried,
+}
+
+/// What is stored now.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) artifact: Artifact,
+    pub(super) url: String,
+    pub(super) ignore: Option<String>,
+    pub(super) layer_selector: Option<LayerSelector>,
+}
+
+fn stored_text(revision: &str) -> String {
+    format!("stored artifact for digest '{revision}'")
+}
+
+/// What the object says while a run is under way.
+pub(super) fn progressing(
+    previous: &OCIRepositoryStatus,
+    facts: &Facts,
+    message: &str,
+    outdated: Option<&str>,
+) -> OCIRepositoryStatus {
+    let mut conditions = start(previous, facts);
+    conditions.set(Claim::new(RECONCILING, ConditionStatus::True, "Progressing", message));
+    if let Some(text) = outdated {
+        conditions.set(Claim::new(OUTDATED, ConditionStatus::True, "NewRevision", text));
+    }
+    conditions.set(Claim::new(READY, ConditionStatus::Unknown, "Progressing", message));
+    OCIRepositoryStatus { conditions: conditions.into_list(), ..previous.clone() }
+}
+
+/// The text of a run that has not come far yet.
+pub(super) fn beginning(previous: &OCIRepositoryStatus, facts: &Facts) -> String {
+    let observed = previous.observed_generation.unwrap_or_default();
+    if previous.artifact.is_none() {
+        "building artifact".into()
+    } else if observed == facts.generation {
+        "reconciliation in progress".into()
+    } else {
+        format!("processing object: new generation {observed} -> {}", facts.generation)
+    }
+}
+
+fn start(previous: &OCIRepositoryStatus, facts: &Facts) -> Conditions {
+    let mut conditions = Conditions::new(&previous.conditions, facts.generation, facts.now.clone());
+    conditions.remove(STALLED);
+    conditions
+}
+
+/// The status after a reconcile.
+pub(super) fn finished(
+    previous: &OCIRepositoryStatus,
+    outcome: &Outcome,
+    facts: &Facts,
+) -> OCIRepositoryStatus {
+    let mut status = previous.clone();
+    if facts.requested_at.is_some() {
+        status.last_handled_reconcile_at.clone_from(&facts.requested_at);
+    }
+    let mut conditions = start(previous, facts);
+    let observed = match outcome {
+        Outcome::Suspended => {
+            if let Some(message) = conditions.get(RECONCILING).map(|c| c.message.clone()) {
+                conditions.set(retrying(&message));
+            }
+            !previous.conditions.is_empty()
+        }
+        Outcome::Stalled { reason, message, fetch } => {
+            conditions.remove(RECONCILING);
+            if *fetch == Fetch::Failed {
+                conditions.set(Claim::new(FETCH_FAILED, ConditionStatus::True, reason, message));
+            }
+            conditions.set(Claim::new(STALLED, ConditionStatus::True, reason, message));
+            conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
+            true
+        }
+        Outcome::Failed { condition, reason, message, progress } => {
+            conditions.remove(STORAGE_FAILED);
+            conditions.set(Claim::new(condition, ConditionStatus::True, reason, message));
+            conditions.set(retrying(progress));
+            summarize(&mut conditions);
+            false
+        }
+        Outcome::Stored(stored) => {
+            [STORAGE_FAILED, FETCH_FAILED, OUTDATED, VERIFIED, RECONCILING]
+                .into_iter()
+                .for_each(|kind| conditions.remove(kind));
+            let text = stored_text(&stored.artifact.revision);
+            conditions.set(Claim::new(IN_STORAGE, ConditionStatus::True, "Succeeded", &text));
+            conditions.set(Claim::new(READY, ConditionStatus::True, "Succeeded", &text));
+            status.artifact = Some(stored.artifact.clone());
+            status.url = Some(stored.url.clone());
+            status.observed_ignore.clone_from(&stored.ignore);
+            status.observed_layer_selector.clone_from(&stored.layer_selector);
+            true
+        }
+    };
+    if observed {
+        status.observed_generation = Some(facts.generation);
+    }
+    status.conditions = conditions.into_list();
+    status
+}
+
+/// The status after the stored file was found to be gone.
+pub(super) fn disappeared(previous: &OCIRepositoryStatus, facts: &Facts) -> OCIRepositoryStatus {
+    let message = "building artifact: disappeared from storage";
+    let mut status = progressing(previous, facts, message, None);
+    status.conditions.retain(|condition| condition.kind != IN_STORAGE);
+    (status.artifact, status.url) = (None, None);
+    status
+}
+
+fn retrying(message: &str) -> Claim {
+    Claim::new(RECONCILING, ConditionStatus::True, "ProgressingWithRetry", message)
+}
+
+/// Ready of a failed run: the first bad condition in order of priority.
+fn summarize(conditions: &mut Conditions) {
+    let bad: Option<Condition> = [STORAGE_FAILED, FETCH_FAILED, OUTDATED, RECONCILING]
+        .into_iter()
+        .find(|kind| conditions.is_true(kind))
+        .and_then(|kind| conditions.get(kind).cloned());
+    if let Some(bad) = bad {
+        conditions.set(Claim::new(READY, ConditionStatus::False, &bad.reason, &bad.message));
+    }
+}
+
+/// Whether something had failed before that is repaired now.
+pub(super) fn has_failed(status: &OCIRepositoryStatus) -> bool {
+    status.conditions.iter().any(|condition| {
+        [FETCH_FAILED, STORAGE_FAILED].contains(&condition.kind.as_str())
+            && condition.status == ConditionStatus::True
+    })
+}

@@ -1,0 +1,359 @@
+//! Starting and stopping the operator.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::well_known::{KUSTOMIZATION_MANAGER, SOURCE_MANAGER};
+use apply::{Clusters, Identity, Watches};
+use futures::{StreamExt as _, pin_mut};
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt as _, watcher as watch};
+use tokio::sync::watch as signal;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::args::{Args, Half};
+use crate::context::{Context, Settings, Waiting};
+use crate::events::Events;
+use crate::metrics::{Metrics, RunResult};
+use crate::objects::{Kind, Objects};
+use crate::runtime::cache::Key;
+use crate::runtime::clock::Clock;
+use crate::runtime::queue::{Backoff, Queue, Requeue};
+use crate::runtime::server;
+use crate::runtime::slots::Slots;
+use crate::{kustomization, oci_repository};
+
+/// How long open work may take to end when the operator stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A running operator. Dropping it ends it at once; [`Operator::stop`] lets open work end.
+pub struct Operator {
+    /// Where it listens.
+    pub addresses: Addresses,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// Where an operator listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Stored artifacts.
+    pub storage: SocketAddr,
+    /// `/metrics`.
+    pub metrics: SocketAddr,
+    /// `/healthz` and `/readyz`.
+    pub health: SocketAddr,
+}
+
+/// Starts an operator for the cluster that `config` describes. A TLS provider must be installed.
+pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Result<Operator> {
+    anyhow::ensure!(
+        args.storage_path.is_dir(),
+        "invalid dir path: {}: make the folder or name another one with --storage-path",
+        args.storage_path.display()
+    );
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let storage = server::listen(args.storage_addr).await?;
+    let metrics = server::listen(args.metrics_addr).await?;
+    let health = server::listen(args.health_addr).await?;
+    let addresses = Addresses {
+        storage: storage.local_addr()?,
+        metrics: metrics.local_addr()?,
+        health: health.local_addr()?,
+    };
+    let host = Args { storage_addr: addresses.storage, ..args.clone() }.advertised_host();
+    let store =
+        artifact::Store::open(&args.storage_path, &host, artifact::digest::Algorithm::Sha256)
+            .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
+    let artifacts = store.router();
+    let context = Arc::new(context(&args, config, clock, store, &mut tasks)?);
+    let ready = Arc::new(AtomicBool::new(false));
+    tasks.spawn(server::serve(storage, artifacts, stop.clone()));
+    tasks.spawn(server::serve(
+        metrics,
+        server::metrics(Arc::clone(&context.metrics)),
+        stop.clone(),
+    ));
+    tasks.spawn(server::serve(health, server::probes(Arc::clone(&ready)), stop.clone()));
+    run_halves(&args, &context, &ready, &stop, &mut tasks);
+    Ok(Operator { addresses, stop, tasks })
+}
+
+impl Operator {
+    /// Waits until the operator has ended by itself, because a part of it could not go on.
+    pub async fn ended(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Ends the operator: no new work begins, open work gets a while to end.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        let drained = tokio::time::timeout(STOP_TIMEOUT, async {
+            while self.tasks.join_next().await.is_some() {}
+        });
+        drained.await.context("open work did not end in time")
+    }
+}
+
+fn context(
+    args: &Args,
+    mut config: kube::Config,
+    clock: Clock,
+    store: artifact::Store,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Context> {
+    // Watches stay open for minutes without a byte.
+    config.read_timeout = None;
+    let client = kube::Client::try_from(config.clone())?;
+    let clusters = Clusters::new(config);
+    let watches = Watches::new(clusters.open(&Identity::Operator)?);
+    let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
+    let objects = |resource: ApiResource, manager| {
+        let queue = Queue::new(clock.clone(), backoff);
+        let slots = Slots::new(usize::from(args.concurrent));
+        Objects::new(client.clone(), Kind { resource, manager }, queue, slots)
+    };
+    let sources = objects(ApiResource::erase::<api::OCIRepository>(&()), SOURCE_MANAGER);
+    let kustomizations =
+        objects(ApiResource::erase::<api::Kustomization>(&()), KUSTOMIZATION_MANAGER);
+    Ok(Context {
+        settings: settings(args),
+        events: Events::start(&client, &clock, tasks),
+        metrics: Arc::new(Metrics::default()),
+        waiting: Waiting::default(),
+        quiet: std::sync::Mutex::default(),
+        registries: oci_repository::Registries::default(),
+        store: Arc::new(store),
+        clock,
+        clusters,
+        watches,
+        client,
+        sources,
+        kustomizations,
+    })
+}
+
+fn settings(args: &Args) -> Settings {
+    Settings {
+        concurrent_ssa: usize::from(args.concurrent_ssa),
+        requeue_dependency: args.requeue_dependency,
+        jitter: f64::from(args.interval_jitter_percentage) / 100.0,
+        no_cross_namespace_refs: args.no_cross_namespace_refs,
+        default_service_account: args.default_service_account.clone(),
+        retention: artifact::store::Retention {
+            age_max: args.artifact_retention_ttl,
+            records: args.artifact_retention_records,
+        },
+        limits: artifact::Limits::default(),
+    }
+}
+
+/// Starts watching and working. Both kinds are watched by either half: a Kustomization needs to see
+/// its sources.
+fn run_halves(
+    args: &Args,
+    context: &Arc<Context>,
+    ready: &Arc<AtomicBool>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
+    let synced = signal::Sender::new(0_u8);
+    let namespace = (!args.watch_all_namespaces).then(|| args.runtime_namespace.clone());
+    for half in [Half::Source, Half::Kustomization] {
+        let watching = follow(Arc::clone(context), half, namespace.clone(), synced.clone());
+        tasks.spawn(until(stop.clone(), watching));
+    }
+    let filled = {
+        let (mut synced, ready) = (synced.subscribe(), Arc::clone(ready));
+        async move {
+            if synced.wait_for(|count| *count == 2).await.is_ok() {
+                ready.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    tasks.spawn(until(stop.clone(), filled));
+    for half in &args.controllers {
+        let (context, half, mut synced) = (Arc::clone(context), *half, synced.subscribe());
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            // A Kustomization that runs before its source has been seen would report it missing.
+            tokio::select! {
+                _ = synced.wait_for(|count| *count == 2) => {}
+                () = stop.cancelled() => return,
+            }
+            work(context, half, stop).await;
+        });
+    }
+}
+
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Keeps the cache of one kind current and tells what has been seen.
+async fn follow(
+    context: Arc<Context>,
+    half: Half,
+    namespace: Option<String>,
+    synced: signal::Sender<u8>,
+) {
+    let objects = half.objects(&context);
+    let api: Api<DynamicObject> = match namespace {
+        None => objects.all(),
+        Some(namespace) => {
+            Api::namespaced_with(context.client.clone(), &namespace, objects.resource())
+        }
+    };
+    let events = watch(api, watcher::Config::default()).default_backoff();
+    pin_mut!(events);
+    let mut listed: HashSet<Key> = HashSet::new();
+    // What has been told, event by event. The cache is no measure: our own writes are in it before
+    // the watch tells of them.
+    let mut told: HashMap<Key, Arc<DynamicObject>> = HashMap::new();
+    let mut is_first = true;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(object)) => {
+                listed.insert(Key::of(&object));
+                half.seen(&context, object, &mut told);
+            }
+            Ok(Event::Apply(object)) => half.seen(&context, object, &mut told),
+            Ok(Event::InitDone) => {
+                for gone in objects.cache.retain(&listed) {
+                    told.remove(&Key::of(&gone));
+                    half.gone(&context, &gone);
+                }
+                if std::mem::take(&mut is_first) {
+                    synced.send_modify(|count| *count += 1);
+                }
+            }
+            Ok(Event::Delete(object)) => {
+                objects.cache.remove(&object);
+                told.remove(&Key::of(&object));
+                half.gone(&context, &object);
+            }
+            Err(error) => {
+                tracing::warn!(%error, kind = half.kind(), "watch failed, will be tried again")
+            }
+        }
+    }
+}
+
+/// Runs what the queue of one kind gives, until it is told to stop; then lets open runs end.
+async fn work(context: Arc<Context>, half: Half, stop: CancellationToken) {
+    let objects = half.objects(&context);
+    let mut runs = JoinSet::new();
+    loop {
+        let slot = tokio::select! {
+            slot = objects.slots.take() => slot,
+            () = stop.cancelled() => break,
+        };
+        let key = tokio::select! {
+            key = objects.queue.next() => key,
+            () = stop.cancelled() => break,
+        };
+        context.metrics.depth(half.kind(), objects.queue.depth());
+        while runs.try_join_next().is_some() {}
+        let (context, stop) = (Arc::clone(&context), stop.clone());
+        runs.spawn(async move {
+            run_one(&context, half, key, slot, &stop).await;
+        });
+    }
+    while runs.join_next().await.is_some() {}
+}
+
+async fn run_one(
+    context: &Arc<Context>,
+    half: Half,
+    key: Key,
+    mut slot: crate::runtime::slots::Slot,
+    stop: &CancellationToken,
+) {
+    let began = context.clock.instant();
+    let run = {
+        let (context, key) = (Arc::clone(context), key.clone());
+        async move {
+            match half {
+                Half::Source => oci_repository::reconcile(&context, &key).await,
+                Half::Kustomization => kustomization::reconcile(&context, &key, &mut slot).await,
+            }
+        }
+    };
+    // A task of its own, so that a panic ends this run and nothing else.
+    let mut task = AbortOnDropHandle::new(tokio::spawn(run));
+    let requeue = tokio::select! {
+        result = &mut task => result.unwrap_or_else(|panicked| {
+            tracing::error!(%panicked, kind = half.kind(), %key, "a run ended unexpectedly");
+            Requeue::Backoff(Duration::ZERO)
+        }),
+        // What waits may wait for long: it is begun anew by whoever comes after us.
+        () = stop.cancelled() => {
+            let _ = tokio::time::timeout(STOP_TIMEOUT / 4, &mut task).await;
+            Requeue::OnChange
+        }
+    };
+    let seconds = (context.clock.instant() - began).as_secs_f64();
+    let result = match requeue {
+        Requeue::OnChange => RunResult::Success,
+        Requeue::After(_) => RunResult::RequeueAfter,
+        Requeue::Backoff(_) => RunResult::Error,
+    };
+    context.metrics.observe(half.kind(), &key, seconds, result);
+    half.objects(context).queue.done(&key, requeue);
+}
+
+impl Half {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Source => "OCIRepository",
+            Self::Kustomization => "Kustomization",
+        }
+    }
+
+    fn objects(self, context: &Context) -> &Objects {
+        match self {
+            Self::Source => &context.sources,
+            Self::Kustomization => &context.kustomizations,
+        }
+    }
+
+    fn seen(
+        self,
+        context: &Context,
+        object: DynamicObject,
+        told: &mut HashMap<Key, Arc<DynamicObject>>,
+    ) {
+        let after = Arc::new(object);
+        self.objects(context).cache.put(Arc::clone(&after));
+        let before = told.insert(Key::of(&after), Arc::clone(&after));
+        match self {
+            Self::Source => {
+                oci_repository::triggers::seen(context, before.as_deref(), &after);
+                kustomization::triggers::source_seen(context, before.as_deref(), &after);
+            }
+            Self::Kustomization => {
+                kustomization::triggers::seen(context, before.as_deref(), &after);
+            }
+        }
+    }
+
+    fn gone(self, context: &Context, object: &DynamicObject) {
+        match self {
+            Self::Source => oci_repository::triggers::gone(context, object),
+            Self::Kustomization => kustomization::triggers::gone(context, object),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Time, injected once: everything that waits, waits on this.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The one clock of a process.
+///
+/// It runs with real time, plus what a test has moved it forward by; a test that waits for an hour
+/// moves it by an hour.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    moved: Arc<watch::Sender<Duration>>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { moved: Arc::new(watch::Sender::new(Duration::ZERO)) }
+    }
+}
+
+impl Clock {
+    /// Moves time forward; everyone whose waiting is over by then wakes.
+    pub fn advance(&self, duration: Duration) {
+        self.moved.send_modify(|moved| *moved += duration);
+    }
+
+    /// Monotonic time, for deadlines: steps of the wall clock do not move it.
+    pub fn instant(&self) -> Instant {
+        Instant::now() + *self.moved.borrow()
+    }
+
+    /// Wall-clock time, for what people read.
+    pub fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now().saturating_add(*self.moved.borrow()).unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    /// Wall-clock time as status fields have it: RFC 3339 in whole seconds.
+    pub fn timestamp(&self) -> String {
+        rfc3339(self.now())
+    }
+
+    /// Waits until a moment.
+    pub async fn sleep_until(&self, deadline: Instant) {
+        let mut moved = self.moved.subscribe();
+        loop {
+            let left = deadline.saturating_duration_since(self.instant());
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                _ = moved.changed() => {}
+            }
+        }
+    }
+
+    /// Waits.
+    pub async fn sleep(&self, duration: Duration) {
+        self.sleep_until(self.instant() + duration).await;
+    }
+
+    /// Runs `work` for at most `limit`; `None` when that was not enough.
+    pub async fn timeout<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            result = work => Some(result),
+            () = self.sleep(limit) => None,
+        }
+    }
+}
+
+impl apply::Timer for Clock {
+    fn now(&self) -> jiff::Timestamp {
+        Self::now(self)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let clock = self.clone();
+        Box::pin(async move { clock.sleep(duration).await })
+    }
+}
+
+impl oci::transport::Clock for Clock {
+    fn now(&self) -> Instant {
+        self.instant()
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        apply::Timer::sleep(self, wait)
+    }
+}
+
+/// A time as status fields have it: RFC 3339 in whole seconds.
+pub(crate) fn rfc3339(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

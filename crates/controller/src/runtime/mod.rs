@@ -1,0 +1,7 @@
+//! What every reconcile stands on: time, queue, slots, cache, servers.
+
+pub mod cache;
+pub mod clock;
+pub mod queue;
+pub mod server;
+pub mod slots;

@@ -1,0 +1,258 @@
+//! The work queue: what has to run, when, and never twice at once.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::clock::Clock;
+
+/// When a key runs again after a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// Only when something asks for it.
+    OnChange,
+    /// After this time, and the run counts as a success for the backoff.
+    After(Duration),
+    /// After a time that doubles with every failure in a row, at least this.
+    Backoff(Duration),
+}
+
+/// Bounds of the backoff.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// The first delay.
+    pub min: Duration,
+    /// No delay is longer.
+    pub max: Duration,
+}
+
+impl Backoff {
+    fn delay(self, failures: u32) -> Duration {
+        self.min.saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX)).min(self.max)
+    }
+}
+
+/// Keys that have to run.
+///
+/// A key that is added while it runs, runs again afterwards; what added it is told to the run that
+/// it supersedes.
+pub struct Queue<K> {
+    clock: Clock,
+    backoff: Backoff,
+    state: Mutex<State<K>>,
+    changed: Notify,
+    superseded: Notify,
+}
+
+struct State<K> {
+    ready: VecDeque<K>,
+    /// Keys in `ready`, or added again while they run, with what added them.
+    dirty: HashMap<K, String>,
+    running: HashSet<K>,
+    due: HashMap<K, Instant>,
+    timers: BTreeSet<(Instant, K)>,
+    failures: HashMap<K, u32>,
+}
+
+impl<K: Clone + Ord + Hash> Queue<K> {
+    /// An empty queue.
+    pub fn new(clock: Clock, backoff: Backoff) -> Self {
+        let state = State {
+            ready: VecDeque::new(),
+            dirty: HashMap::new(),
+            running: HashSet::new(),
+            due: HashMap::new(),
+            timers: BTreeSet::new(),
+            failures: HashMap::new(),
+        };
+        Self {
+            clock,
+            backoff,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            superseded: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a key as soon as possible. `cause` names what asked, as `Kind/namespace/name`.
+    pub fn add(&self, key: K, cause: &str) {
+        let mut state = self.state();
+        state.unschedule(&key);
+        let running = state.running.contains(&key);
+        if state.dirty.insert(key.clone(), cause.to_owned()).is_none() && !running {
+            state.ready.push_back(key);
+        }
+        drop(state);
+        self.changed.notify_one();
+        if running {
+            self.superseded.notify_waiters();
+        }
+    }
+
+    /// The next key to run. It counts as running until [`Queue::done`].
+    pub async fn next(&self) -> K {
+        loop {
+            let changed = self.changed.notified();
+            let timer = {
+                let mut state = self.state();
+                state.collect_due(self.clock.instant());
+                if let Some(key) = state.ready.pop_front() {
+                    state.dirty.remove(&key);
+                    state.running.insert(key.clone());
+                    if !state.ready.is_empty() {
+                        self.changed.notify_one();
+                    }
+                    return key;
+                }
+                state.timers.first().map(|(at, _)| *at)
+            };
+            match timer {
+                None => changed.await,
+                Some(at) => tokio::select! {
+                    () = changed => {}
+                    () = self.clock.sleep_until(at) => {}
+                },
+            }
+        }
+    }
+
+    /// Ends a run; a key that was added meanwhile runs again at once.
+    pub fn done(&self, key: &K, requeue: Requeue) {
+        let now = self.clock.instant();
+        let mut state = self.state();
+        state.running.remove(key);
+        match requeue {
+            Requeue::OnChange => drop(state.failures.remove(key)),
+            Requeue::After(delay) => {
+                state.failures.remove(key);
+                state.schedule(key.clone(), now + delay);
+            }
+            Requeue::Backoff(least) => {
+                let failures = state.failures.get(key).copied().unwrap_or_default();
+                let delay = self.backoff.delay(failures).max(least.min(self.backoff.max));
+                state.failures.insert(key.clone(), failures.saturating_add(1));
+                state.schedule(key.clone(), now + delay);
+            }
+        }
+        if state.dirty.contains_key(key) {
+            state.unschedule(key);
+            state.ready.push_back(key.clone());
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Waits until a running key is asked for again, and says by what.
+    pub async fn superseded(&self, key: &K) -> String {
+        loop {
+            let notified = self.superseded.notified();
+            if let Some(cause) = self.state().dirty.get(key) {
+                return cause.clone();
+            }
+            notified.await;
+        }
+    }
+
+    /// How many keys wait to run now.
+    pub fn depth(&self) -> usize {
+        self.state().ready.len()
+    }
+}
+
+impl<K: Clone + Ord + Hash> State<K> {
+    fn schedule(&mut self, key: K, at: Instant) {
+        self.unschedule(&key);
+        self.timers.insert((at, key.clone()));
+        self.due.insert(key, at);
+    }
+
+    fn unschedule(&mut self, key: &K) {
+        if let Some(at) = self.due.remove(key) {
+            self.timers.remove(&(at, key.clone()));
+        }
+    }
+
+    fn collect_due(&mut self, now: Instant) {
+        while self.timers.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.timers.pop_first() else { return };
+            self.due.remove(&key);
+            // A running key has no timer: `done` sets it.
+            if self.dirty.insert(key.clone(), String::new()).is_none() {
+                self.ready.push_back(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> (Clock, Queue<&'static str>) {
+        let clock = Clock::default();
+        let backoff = Backoff { min: Duration::from_millis(750), max: Duration::from_secs(900) };
+        (clock.clone(), Queue::new(clock, backoff))
+    }
+
+    #[tokio::test]
+    async fn a_key_never_runs_twice_at_once_and_again_when_added_meanwhile() {
+        let (_, queue) = queue();
+        queue.add("a", "one");
+        queue.add("a", "two");
+        assert_eq!(queue.next().await, "a");
+        queue.add("a", "OCIRepository/ns/src");
+        assert_eq!(queue.depth(), 0);
+        assert_eq!(queue.superseded(&"a").await, "OCIRepository/ns/src");
+        queue.done(&"a", Requeue::After(Duration::from_secs(60)));
+        assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test]
+    async fn a_timer_fires_when_the_clock_has_moved() {
+        let (clock, queue) = queue();
+        queue.add("a", "");
+        queue.next().await;
+        queue.done(&"a", Requeue::After(Duration::from_secs(3600)));
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test]
+    async fn failures_back_off_and_a_success_forgets_them() {
+        let (_, queue) = queue();
+        for milliseconds in [750, 1500, 3000] {
+            queue.add("a", "");
+            queue.next().await;
+            let before = queue.clock.instant();
+            queue.done(&"a", Requeue::Backoff(Duration::ZERO));
+            let due = queue.state().due["a"];
+            let delay = due.duration_since(before);
+            let wanted = Duration::from_millis(milliseconds);
+            assert!(delay >= wanted && delay < wanted + Duration::from_millis(700), "{delay:?}");
+        }
+        queue.add("a", "");
+        queue.next().await;
+        queue.done(&"a", Requeue::OnChange);
+        assert!(queue.state().failures.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_backoff_is_capped_and_honours_a_lower_bound() {
+        let backoff = Backoff { min: Duration::from_millis(750), max: Duration::from_secs(900) };
+        assert_eq!(backoff.delay(200), Duration::from_secs(900));
+        let (_, queue) = queue();
+        queue.add("a", "");
+        queue.next().await;
+        let before = queue.clock.instant();
+        queue.done(&"a", Requeue::Backoff(Duration::from_secs(120)));
+        assert!(queue.state().due["a"].duration_since(before) >= Duration::from_secs(120));
+    }
+}
