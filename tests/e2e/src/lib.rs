@@ -1,0 +1,14 @@
+//! What the stories stand on: one control plane a test process, and for each story a namespace, a
+//! registry, an operator of its own that sees only this namespace, and a clock to move.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test may stop at a surprise"
+)]
+
+mod story;
+mod world;
+
+pub use story::{Story, condition, inventory};
+pub use world::World;

@@ -1,0 +1,315 @@
+//! One story.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clap::Parser as _;
+use controller::{Args, Clock, Operator};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+};
+use kube::{Api, Client};
+use registry::Registry;
+use serde_json::{Value, json};
+
+use crate::World;
+
+/// Longer than anything takes on a busy machine; nothing waits for it when all is well.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A namespace, a registry and an operator that sees only this namespace.
+pub struct Story {
+    /// Everything of the story lives here.
+    pub namespace: String,
+    /// The admin's client.
+    pub client: Client,
+    /// The registry that it pulls from.
+    pub registry: Registry,
+    /// The operator's time.
+    pub clock: Clock,
+    storage: tempfile::TempDir,
+    flags: Vec<String>,
+    operator: Option<Operator>,
+}
+
+impl Story {
+    /// Begins a story; its name is part of the namespace's.
+    pub async fn begin(name: &str) -> Self {
+        Self::begin_with(name, &[]).await
+    }
+
+    /// Begins a story whose operator has these flags besides the usual ones.
+    pub async fn begin_with(name: &str, flags: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let world = tokio::task::spawn_blocking(World::shared).await.unwrap();
+        let namespace = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let client = Client::try_from(world.admin().await).unwrap();
+        let mut story = Self {
+            namespace: namespace.clone(),
+            client,
+            registry: Registry::start().await,
+            clock: Clock::default(),
+            storage: tempfile::tempdir().unwrap(),
+            flags: flags.iter().map(ToString::to_string).collect(),
+            operator: None,
+        };
+        story
+            .apply(
+                &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            )
+            .await;
+        story.start_operator().await;
+        story
+    }
+
+    /// Starts the operator, on the storage that a former one left.
+    pub async fn start_operator(&mut self) {
+        let mut flags = vec![
+            "sluice-controller".to_owned(),
+            "--watch-all-namespaces=false".into(),
+            format!("--runtime-namespace={}", self.namespace),
+            format!("--storage-path={}", self.storage.path().display()),
+            "--storage-addr=127.0.0.1:0".into(),
+            "--metrics-addr=127.0.0.1:0".into(),
+            "--health-addr=127.0.0.1:0".into(),
+            "--interval-jitter-percentage=0".into(),
+        ];
+        flags.extend(self.flags.iter().cloned());
+        let args = Args::try_parse_from(flags).unwrap();
+        let config = World::shared().operator().await;
+        self.operator = Some(controller::start(args, config, self.clock.clone()).await.unwrap());
+    }
+
+    /// Ends the operator as a kill does: at once, wherever it is.
+    pub fn kill_operator(&mut self) {
+        self.operator = None;
+    }
+
+    /// The running operator.
+    pub fn operator(&self) -> &Operator {
+        self.operator.as_ref().unwrap()
+    }
+
+    /// Folder of the stored artifacts.
+    pub fn storage(&self) -> &std::path::Path {
+        self.storage.path()
+    }
+
+    fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+        let (api_version, kind) = match kind {
+            "OCIRepository" => ("source.toolkit.fluxcd.io/v1", kind),
+            "Kustomization" => ("kustomize.toolkit.fluxcd.io/v1", kind),
+            "Deployment" | "StatefulSet" | "DaemonSet" => ("apps/v1", kind),
+            "Job" => ("batch/v1", kind),
+            _ => kind.rsplit_once('/').unwrap_or(("v1", kind)),
+        };
+        let gvk: GroupVersionKind = match api_version.split_once('/') {
+            Some((group, version)) => GroupVersionKind::gvk(group, version, kind),
+            None => GroupVersionKind::gvk("", api_version, kind),
+        };
+        let resource = ApiResource::from_gvk(&gvk);
+        if namespace.is_empty() {
+            Api::all_with(self.client.clone(), &resource)
+        } else {
+            Api::namespaced_with(self.client.clone(), namespace, &resource)
+        }
+    }
+
+    fn home_of<'a>(&'a self, object: &'a Value) -> &'a str {
+        match object["kind"].as_str().unwrap() {
+            "Namespace" | "CustomResourceDefinition" | "ClusterRole" | "ClusterRoleBinding" => "",
+            _ => object["metadata"]["namespace"].as_str().unwrap_or(&self.namespace),
+        }
+    }
+
+    /// Applies an object as a user does; it lands in the story's namespace unless it names one.
+    pub async fn apply(&self, object: &Value) {
+        let kind = format!(
+            "{}/{}",
+            object["apiVersion"].as_str().unwrap(),
+            object["kind"].as_str().unwrap()
+        );
+        let kind = kind.strip_prefix("v1/").unwrap_or(&kind);
+        let api = self.api(kind, self.home_of(object));
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let params = PatchParams::apply("flux-client-side-apply").force();
+        api.patch(name, &params, &Patch::Apply(object)).await.unwrap();
+    }
+
+    /// Changes an object by a merge patch, as `manager`.
+    pub async fn patch_as(&self, manager: &str, kind: &str, name: &str, patch: Value) {
+        let api = self.api(kind, &self.namespace);
+        let params = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+        api.patch(name, &params, &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// Changes an object by a merge patch.
+    pub async fn patch(&self, kind: &str, name: &str, patch: Value) {
+        self.patch_as("e2e", kind, name, patch).await;
+    }
+
+    /// Asks an object to reconcile now.
+    pub async fn request(&self, kind: &str, name: &str, token: &str) {
+        let annotations = json!({"reconcile.fluxcd.io/requestedAt": token});
+        self.patch(kind, name, json!({"metadata": {"annotations": annotations}})).await;
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, kind: &str, name: &str) {
+        self.api(kind, &self.namespace).delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// An object, if it is there.
+    pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let object = self.api(kind, &self.namespace).get_opt(name).await.unwrap()?;
+        Some(serde_json::to_value(object).unwrap())
+    }
+
+    /// Polls until `holds` of an object, which it gives; the story ends with its last state when
+    /// that takes too long.
+    pub async fn wait(
+        &self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let began = std::time::Instant::now();
+        loop {
+            let object = self.get(kind, name).await.unwrap_or(Value::Null);
+            if holds(&object) {
+                return object;
+            }
+            if began.elapsed() > DEADLINE {
+                let events = self.events(name).await;
+                panic!("{kind} {name} never became {what}: {object:#}\nevents: {events:#?}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until an object is Ready at its current generation.
+    pub async fn wait_ready(&self, kind: &str, name: &str) -> Value {
+        self.wait(kind, name, "Ready", |object| {
+            object["status"]["observedGeneration"] == object["metadata"]["generation"]
+                && condition(object, "Ready")["status"] == "True"
+        })
+        .await
+    }
+
+    /// Waits until Ready of an object is False for a reason.
+    pub async fn wait_failed(&self, kind: &str, name: &str, reason: &str) -> Value {
+        self.wait(kind, name, reason, |object| {
+            let ready = condition(object, "Ready");
+            ready["status"] == "False" && ready["reason"] == reason
+        })
+        .await
+    }
+
+    /// Waits until an object is gone.
+    pub async fn wait_gone(&self, kind: &str, name: &str) {
+        self.wait(kind, name, "gone", Value::is_null).await;
+    }
+
+    /// The events of an object as `Type Reason Message`, oldest first.
+    pub async fn events(&self, name: &str) -> Vec<String> {
+        let list = self.api("Event", &self.namespace).list(&ListParams::default()).await.unwrap();
+        let mut events: Vec<_> = list
+            .items
+            .into_iter()
+            .filter(|event| event.data["involvedObject"]["name"] == name)
+            .collect();
+        events.sort_by_key(|event| event.metadata.name.clone());
+        let text = |event: &DynamicObject, key: &str| {
+            event.data[key].as_str().unwrap_or_default().to_owned()
+        };
+        events
+            .iter()
+            .map(|event| {
+                format!(
+                    "{} {} {}",
+                    text(event, "type"),
+                    text(event, "reason"),
+                    text(event, "message")
+                )
+            })
+            .collect()
+    }
+
+    /// Waits until an event of an object contains a text, and gives it.
+    pub async fn wait_event(&self, name: &str, text: &str) -> String {
+        let began = std::time::Instant::now();
+        loop {
+            let events = self.events(name).await;
+            if let Some(event) = events.iter().find(|event| event.contains(text)) {
+                return event.clone();
+            }
+            assert!(began.elapsed() < DEADLINE, "no event of {name} with {text:?}: {events:#?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Pushes files under a tag of the repository `app`; gives the manifest's digest.
+    pub fn push(&self, tag: &str, files: &[(&str, &str)]) -> String {
+        let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+        self.registry.push_files("app", tag, &files)
+    }
+
+    /// An OCIRepository `src` of the repository `app`.
+    pub fn source(&self, spec: Value) -> Value {
+        let mut object = json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1",
+            "kind": "OCIRepository",
+            "metadata": {"name": "src"},
+            "spec": {"url": self.registry.url("app"), "interval": "10m", "insecure": true},
+        });
+        merge(&mut object["spec"], spec);
+        object
+    }
+
+    /// A Kustomization of the source `src`.
+    pub fn kustomization(&self, name: &str, spec: Value) -> Value {
+        let mut object = json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+            "kind": "Kustomization",
+            "metadata": {"name": name},
+            "spec": {
+                "interval": "10m",
+                "retryInterval": "5s",
+                "timeout": "30s",
+                "prune": true,
+                "targetNamespace": self.namespace,
+                "sourceRef": {"kind": "OCIRepository", "name": "src"},
+            },
+        });
+        merge(&mut object["spec"], spec);
+        object
+    }
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                if value.is_null() {
+                    into.remove(&key);
+                } else {
+                    merge(into.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// A condition of an object; null when it has none of that type.
+pub fn condition(object: &Value, kind: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().find(|c| c["type"] == kind).cloned().unwrap_or(Value::Null)
+}
+
+/// The ids of an object's inventory.
+pub fn inventory(object: &Value) -> Vec<String> {
+    let entries = object["status"]["inventory"]["entries"].as_array();
+    entries.into_iter().flatten().map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
+}

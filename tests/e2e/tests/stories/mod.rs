@@ -1,0 +1,4 @@
+mod apply;
+mod dependencies;
+mod prune;
+mod sync;
