@@ -27,13 +27,13 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anyhow_line(&error);
+            tell(&error);
             ExitCode::FAILURE
         }
     }
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
-fn anyhow_line(error: &anyhow::Error) {
+fn tell(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

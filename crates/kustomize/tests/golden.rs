@@ -1,7 +1,7 @@
 //! One directory a feature: files in, what kustomize prints (or why it fails) out.
 //!
 //! `UPDATE_EXPECT=1` rewrites the expectations; compare them with the reference before committing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 use std::path::Path;
 
