@@ -1,5 +1,5 @@
 //! Requests over small trees: what comes out, and the exact words when nothing does.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_raw_string_hashes, reason = "a test")]
 
 use expect_test::{Expect, expect};
 use kustomize::files::Memory;
