@@ -13,7 +13,8 @@ pub(crate) struct Local {
 impl Local {
     /// Opens the file system and finds a directory in it.
     pub(crate) fn open(directory: &Path) -> std::io::Result<(Self, FilePath)> {
-        let absolute = directory.canonicalize()?;
+        // What is not there is told by whoever asks for it, in its own words.
+        let absolute = directory.canonicalize().or_else(|_| std::path::absolute(directory))?;
         let path = FilePath::root().join_clamped(&absolute.to_string_lossy());
         Ok((Self { root: PathBuf::from("/") }, path))
     }

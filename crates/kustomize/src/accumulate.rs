@@ -24,6 +24,7 @@ pub(crate) struct Build<'a> {
     pub(crate) defaults: Config,
     warnings: Vec<String>,
     root: FilePath,
+    has_schema: bool,
     /// Whether the root asks where things come from.
     traced: bool,
 }
@@ -52,6 +53,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
         defaults: Config::defaults(),
         warnings: Vec::new(),
         root: root.clone(),
+        has_schema: false,
         traced: false,
     };
     let at = Location { directory: root.clone(), above: Vec::new() };
@@ -91,7 +93,10 @@ impl Build<'_> {
         let text = self.loader.load_text(&layer.at, path)?;
         let document = yaml::read_one(&text)
             .map_err(|source| Error::Malformed { file: path.clone(), source })?;
-        self.schema = Schema::from_openapi(&document)?;
+        // The first schema that is named holds for the whole build.
+        if !std::mem::replace(&mut self.has_schema, true) {
+            self.schema = Schema::from_openapi(&document)?;
+        }
         Ok(())
     }
 

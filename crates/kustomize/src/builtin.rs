@@ -12,7 +12,7 @@ use crate::kustomization::{
     DataArguments, Image, Patch, ReplacementEntry, Replica, Target, Texts, decode_leniently,
 };
 use crate::load::{Loader, Location};
-use crate::resource::Resource;
+use crate::resource::{Resource, map_of};
 use crate::resources::Resources;
 use crate::transform::{
     annotations, images, labels, names, namespace, patches, replacements, replicas,
@@ -45,6 +45,7 @@ struct Arguments {
     replacements: Vec<ReplacementEntry>,
     value: Option<serde_json::Value>,
     targets: Vec<ValueTarget>,
+    target_file_path: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -52,6 +53,7 @@ struct Arguments {
 struct ValueTarget {
     selector: Option<Target>,
     field_path: String,
+    file_path_position: usize,
 }
 
 /// The arguments of a configuration object, without what makes it an object.
@@ -83,6 +85,7 @@ pub(crate) fn generate(
     let kind = match config.kind() {
         "ConfigMapGenerator" => data::Kind::ConfigMap,
         "SecretGenerator" => data::Kind::Secret,
+        "IAMPolicyGenerator" => return iam_account(config),
         "HelmChartInflationGenerator" => {
             return Err(Error::Refused("must specify --enable-helm".to_owned()))
                 .during(|| format!("plugin {} fails configuration", config.id()));
@@ -163,7 +166,7 @@ pub(crate) fn transform(
             }
             Ok(())
         }
-        "ValueAddTransformer" => add_value(resources, &own),
+        "ValueAddTransformer" => add_value(&mut build.loader, at, resources, &own),
         _ => {
             let kind = crate::resource::gvk_text(&config.gvk());
             Err(Error::rule(format!("unable to load builtin {kind}")))
@@ -196,9 +199,31 @@ fn set_namespace(
     namespace::apply(resources, &namespace, &own.field_specs)
 }
 
-fn add_value(resources: &mut Resources, own: &Arguments) -> Result<(), Error> {
-    let value: Value = own.value.clone().unwrap_or_default().into();
-    for target in &own.targets {
+/// Writes a value to fields of all objects, or into paths that stand there.
+fn add_value(
+    loader: &mut Loader<'_>,
+    at: &Location,
+    resources: &mut Resources,
+    own: &Arguments,
+) -> Result<(), Error> {
+    let mut value = own.value.clone().map(|value| Value::from(value).to_text()).unwrap_or_default();
+    if value.trim().is_empty() {
+        at.directory().name().clone_into(&mut value);
+    }
+    let value = value.trim();
+    let mut targets = own.targets.clone();
+    if !own.target_file_path.is_empty() {
+        let text = loader.load_text(at, &own.target_file_path)?;
+        let file = own.target_file_path.clone();
+        let listed = manifest::yaml::read_configuration(&text)
+            .map_err(|source| Error::Malformed { file, source })?;
+        let listed: Arguments = decode_leniently(listed).map_err(Error::rule)?;
+        targets.extend(listed.targets);
+    }
+    if targets.is_empty() {
+        return Err(Error::rule("must specify at least one target"));
+    }
+    for target in &targets {
         let selected = match &target.selector {
             Some(selector) => resources.select(selector)?,
             None => (0..resources.0.len()).collect(),
@@ -206,13 +231,65 @@ fn add_value(resources: &mut Resources, own: &Arguments) -> Result<(), Error> {
         let field = FieldSpec::made(&target.field_path);
         for at in selected {
             let Some(resource) = resources.0.get_mut(at) else { continue };
+            if target.field_path == "metadata/namespace" && resource.id().cluster_scoped {
+                continue;
+            }
             visit(resource, &field, Create::Scalar, &mut |slot| {
-                *slot = value.clone();
+                *slot = match target.file_path_position {
+                    0 => value.into(),
+                    position => insert_part(&slot.to_text(), position - 1, value).into(),
+                };
                 Ok(())
             })?;
         }
     }
     Ok(())
+}
+
+/// Puts a part into a path of files.
+fn insert_part(path: &str, position: usize, part: &str) -> String {
+    let absolute = path.starts_with('/');
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    parts.insert(position.min(parts.len()), part);
+    format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"))
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct IamPolicy {
+    cloud: String,
+    kubernetes_service: Account,
+    service_account: Account,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Account {
+    name: String,
+    namespace: String,
+    project_id: String,
+}
+
+/// A service account that stands for one of a cloud.
+fn iam_account(config: &Resource) -> Result<Resource, Error> {
+    let policy: IamPolicy =
+        decode_leniently(arguments(config)).map_err(|text| failed(config, text))?;
+    if policy.cloud != "gke" {
+        return Err(Error::rule(format!("cloud provider {} not supported yet", policy.cloud)));
+    }
+    let Account { name, project_id, .. } = &policy.service_account;
+    let mut made = Resource::new(Map::new().into());
+    let root = map_of(&mut made.value);
+    root.insert("apiVersion".into(), "v1".into());
+    root.insert("kind".into(), "ServiceAccount".into());
+    made.set_name(&policy.kubernetes_service.name);
+    if !policy.kubernetes_service.namespace.is_empty() {
+        let namespace = policy.kubernetes_service.namespace.as_str();
+        made.metadata_mut().insert("namespace".into(), namespace.into());
+    }
+    let account = format!("{name}@{project_id}.iam.gserviceaccount.com");
+    made.set_texts("annotations", vec![("iam.gke.io/gcp-service-account".to_owned(), account)]);
+    Ok(made)
 }
 
 /// The fields that annotated definitions of custom resources name.

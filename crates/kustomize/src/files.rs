@@ -164,9 +164,14 @@ impl Files for Memory {
     }
 
     fn list(&self, path: &FilePath) -> Result<Vec<(String, Kind)>, Unreadable> {
-        let children = |child: &&FilePath| child.parent() == *path && !child.as_str().is_empty();
-        let directories = self.directories.iter().filter(children);
-        let files = self.files.keys().filter(children);
+        // Everything below a directory is together in the order of paths.
+        let prefix = if path.0.is_empty() { String::new() } else { format!("{}/", path.0) };
+        let start = FilePath(prefix.clone());
+        let below = |child: &&FilePath| child.0.starts_with(&prefix);
+        let direct = |child: &&FilePath| !child.0[prefix.len()..].contains('/');
+        let directories = self.directories.range(&start..).take_while(below).filter(direct);
+        let files = self.files.range(&start..).map(|(file, _)| file);
+        let files = files.take_while(below).filter(direct);
         let mut names: Vec<_> = directories
             .map(|path| (path.name().to_owned(), Kind::Directory))
             .chain(files.map(|path| (path.name().to_owned(), Kind::File)))

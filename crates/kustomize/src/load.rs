@@ -92,9 +92,7 @@ impl<'a> Loader<'a> {
         refuse_remote(name)?;
         let directory = at.directory();
         let Some(path) = directory.join(name) else {
-            return Err(Error::Refused(format!(
-                "security; file '{name}' is not in or below the root of the files"
-            )));
+            return Err(outside("read", name));
         };
         match self.files.kind(&path) {
             Some(Kind::File) => {}
@@ -159,9 +157,7 @@ impl<'a> Loader<'a> {
             return Err(Error::Refused(format!("new root '{name}' cannot be absolute")));
         }
         let Some(path) = at.directory().join(name) else {
-            return Err(Error::Refused(format!(
-                "security; base '{name}' is not in or below the root of the files"
-            )));
+            return Err(outside("enter", name));
         };
         match self.files.kind(&path) {
             Some(Kind::Directory) => {}
@@ -194,6 +190,13 @@ impl<'a> Loader<'a> {
         }
         Ok(Location { directory: path, above })
     }
+}
+
+/// What the reference's confined file system answers.
+fn outside(operation: &str, name: &str) -> Error {
+    Error::Refused(format!(
+        "fs-security-constraint {operation} {name}: path '{name}' is not in or below '/'"
+    ))
 }
 
 /// Whether a reference leaves the tree of files by its form.

@@ -1,7 +1,7 @@
 //! One directory a feature: files in, what kustomize prints (or why it fails) out.
 //!
 //! `UPDATE_EXPECT=1` rewrites the expectations; compare them with the reference before committing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 use std::path::Path;
 
@@ -69,4 +69,58 @@ fn the_same_files_give_the_same_bytes_on_many_threads() {
             assert_eq!(thread.join().unwrap(), alone);
         }
     });
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let refuse = |files: Vec<(String, String)>, why: &str| {
+        let files: Memory = files.into_iter().collect();
+        let error = build(&files, &FilePath::root(), &Options::default()).unwrap_err().chain();
+        assert!(error.contains(why), "{error}");
+    };
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: v\n";
+    let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+
+    let chain = (0..150).map(|at| {
+        let path = if at == 0 { String::new() } else { format!("d{at}/") };
+        let next = if at == 0 { "d1".to_owned() } else { format!("../d{}", at + 1) };
+        (format!("{path}kustomization.yaml"), format!("resources: [{next}]\n"))
+    });
+    refuse(chain.collect(), "nesting of bases exceeds its limit");
+
+    let copies: Vec<_> =
+        (0..40).map(|at| format!("    - {{op: copy, from: /data, path: /data/c{at}}}")).collect();
+    let copies = copies.join("\n");
+    let kustomization = format!(
+        "resources: [a.yaml]\npatches:\n- target: {{kind: ConfigMap}}\n  patch: |\n{copies}"
+    );
+    refuse(
+        vec![file("kustomization.yaml", &kustomization), file("a.yaml", map)],
+        "exceeds its limit",
+    );
+
+    let component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n";
+    refuse(
+        vec![
+            file("kustomization.yaml", "components: [c]\n"),
+            file("c/kustomization.yaml", &format!("{component}components: [../d]\n")),
+            file("d/kustomization.yaml", &format!("{component}components: [../c]\n")),
+        ],
+        "cycle detected",
+    );
+    for (field, why) in [
+        ("resources: [../../secret]", "fs-security-constraint"),
+        ("resources: [/etc/passwd]", "fs-security-constraint"),
+        ("configMapGenerator: [{name: x, files: [../secret]}]", "fs-security-constraint"),
+        ("crds: [../secret]", "fs-security-constraint"),
+        ("configurations: [../secret]", "fs-security-constraint"),
+        ("openapi: {path: ../secret}", "fs-security-constraint"),
+        ("replacements: [{path: ../secret}]", "fs-security-constraint"),
+        ("patches: [{path: ../secret}]", "fs-security-constraint"),
+        ("components: [../secret]", "fs-security-constraint"),
+        ("resources: [\"git@host:x/y\"]", "is refused"),
+        ("components: [\"https://host/x\"]", "is refused"),
+    ] {
+        refuse(vec![file("kustomization.yaml", field)], why);
+    }
 }

@@ -70,13 +70,15 @@ proptest! {
 fn bombs_are_refused() {
     let deep = "[".repeat(1_000_000);
     assert!(yaml::read_manifests(&deep).is_err());
-    let block: String = (0..DEPTH_MAX + 10).map(|at| format!("{}a:\n", " ".repeat(at))).collect();
+    let lines: Vec<_> = (0..DEPTH_MAX + 10).map(|at| " ".repeat(at) + "a:").collect();
+    let block = lines.join("\n");
     assert_eq!(yaml::read_manifests(&block), Err(Error::Limit("nesting depth")));
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    let mut bomb = vec!["a0: &a0 [x, x, x, x, x, x, x, x, x]".to_owned()];
     for at in 1..20 {
         let alias = format!("*a{}", at - 1);
-        bomb += &format!("a{at}: &a{at} [{}]\n", vec![alias; 9].join(", "));
+        bomb.push(format!("a{at}: &a{at} [{}]", vec![alias; 9].join(", ")));
     }
+    let bomb = bomb.join("\n");
     assert_eq!(yaml::read_manifests(&bomb), Err(Error::Limit("alias expansion")));
 }
 

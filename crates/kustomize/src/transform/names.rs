@@ -29,7 +29,7 @@ pub(crate) fn apply(
         if fixed {
             continue;
         }
-        for field in fields.iter().filter(|field| original.is_selected(&field.gvk())) {
+        for field in fields.iter().filter(|field| field.selects(&original.gvk)) {
             if field.path == "metadata/name" {
                 remember(resource, affix, end);
             }

@@ -37,7 +37,7 @@ pub(crate) fn apply(resources: &mut Resources, references: &[Reference]) -> Resu
     for resource in resources.iter_mut() {
         let original = resource.original_id();
         for reference in references {
-            for field in reference.fields.iter().filter(|f| original.is_selected(&f.gvk())) {
+            for field in reference.fields.iter().filter(|f| f.selects(&original.gvk)) {
                 let mut field = field.clone();
                 // The referrer's kind was checked against its former identity.
                 (field.group, field.version, field.kind) = Default::default();
