@@ -170,15 +170,14 @@ impl Amount {
 fn quote(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
-        if c >= '\u{80}' || c < ' ' {
-            for byte in c.to_string().bytes() {
-                out.push_str(&format!("\\x{byte:02x}"));
-            }
-        } else {
+        if (' '..'\u{80}').contains(&c) {
             if c == '"' || c == '\\' {
                 out.push('\\');
             }
             out.push(c);
+        } else {
+            let bytes = c.to_string().into_bytes();
+            out.extend(bytes.iter().map(|byte| format!("\\x{byte:02x}")));
         }
     }
     out.push('"');
@@ -196,8 +195,8 @@ impl fmt::Display for GoDuration {
         }
         let (unit, name) = match nanoseconds {
             ..1_000 => (1, "ns"),
-            ..1_000_000 => (1_000, "\u{b5}s"),
-            ..1_000_000_000 => (1_000_000, "ms"),
+            1_000..1_000_000 => (1_000, "\u{b5}s"),
+            1_000_000..1_000_000_000 => (1_000_000, "ms"),
             _ => (1_000_000_000, "s"),
         };
         let minutes = nanoseconds / 60_000_000_000;

@@ -1,4 +1,5 @@
 //! Kustomization: what is built from a source and applied (kustomization.md, 1).
+#![expect(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! OCIRepository: a source that is an artifact in a registry (ocirepository.md, 1).
+#![expect(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
 use std::collections::BTreeMap;
 

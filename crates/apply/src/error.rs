@@ -127,7 +127,7 @@ pub enum Error {
     #[error("{0}")]
     Stage(crate::Unhealthy),
     /// Objects that could not be deleted.
-    #[error("delete failed, errors: {}", .0.iter().map(|error| format!("{error};")).collect::<String>())]
+    #[error("delete failed, errors: {};", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(";"))]
     Prune(Vec<ObjectError>),
 }
 

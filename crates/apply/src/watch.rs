@@ -130,7 +130,7 @@ impl Watches {
                             Scope::Named(gvk, id.namespace.clone(), id.name.clone())
                         }
                     };
-                    self.watch(scope, resource, &mut tasks)
+                    self.watch(scope, &resource, &mut tasks)
                 }
                 Err(_) => Arc::new(Watch { broken: AtomicBool::new(true), ..Watch::default() }),
             };
@@ -145,13 +145,13 @@ impl Watches {
 
     /// The running watch of a scope. Those by kind are few and stay; those by name belong to
     /// `tasks`.
-    fn watch(&self, scope: Scope, resource: ApiResource, tasks: &mut JoinSet<()>) -> Arc<Watch> {
+    fn watch(&self, scope: Scope, resource: &ApiResource, tasks: &mut JoinSet<()>) -> Arc<Watch> {
         let client = self.cluster.client().clone();
         let all = |namespace: &str| -> Api<PartialObjectMeta<DynamicObject>> {
             if namespace.is_empty() {
-                Api::all_with(client.clone(), &resource)
+                Api::all_with(client.clone(), resource)
             } else {
-                Api::namespaced_with(client.clone(), namespace, &resource)
+                Api::namespaced_with(client.clone(), namespace, resource)
             }
         };
         if let Scope::Named(_, namespace, name) = &scope {

@@ -44,20 +44,20 @@ pub(super) fn deployment(object: &Object) -> Result<Health, Malformed> {
     ]))
 }
 
-pub(super) fn stateful_set(object: &Object) -> Result<Health, Malformed> {
+pub(super) fn stateful_set(object: &Object) -> Health {
     if word(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
-        return Ok(Current);
+        return Current;
     }
     let wanted = count(object, &["spec", "replicas"], 1);
     let of = |name: &str| count(object, &["status", name], 0);
     let scaled = of("replicas") == wanted && of("readyReplicas") >= wanted;
     let partition = count(object, &["spec", "updateStrategy", "rollingUpdate", "partition"], -1);
     if partition != -1 {
-        return Ok(all(&[scaled, of("updatedReplicas") >= wanted - partition]));
+        return all(&[scaled, of("updatedReplicas") >= wanted - partition]);
     }
     let revision = |name: &str| word(object, &["status", name]);
     let updated = revision("currentRevision") == revision("updateRevision");
-    Ok(all(&[scaled, of("currentReplicas") >= wanted, updated]))
+    all(&[scaled, of("currentReplicas") >= wanted, updated])
 }
 
 /// Whether a controller has written the generation that it saw.
@@ -152,13 +152,13 @@ pub(super) fn job(object: &Object) -> Result<Health, Malformed> {
     Ok(InProgress)
 }
 
-pub(super) fn volume_claim(object: &Object) -> Result<Health, Malformed> {
-    Ok(all(&[word(object, &["status", "phase"]) == "Bound"]))
+pub(super) fn volume_claim(object: &Object) -> Health {
+    all(&[word(object, &["status", "phase"]) == "Bound"])
 }
 
-pub(super) fn service(object: &Object) -> Result<Health, Malformed> {
+pub(super) fn service(object: &Object) -> Health {
     let balanced = word(object, &["spec", "type"]) == "LoadBalancer";
-    Ok(all(&[!balanced || !word(object, &["spec", "clusterIP"]).is_empty()]))
+    all(&[!balanced || !word(object, &["spec", "clusterIP"]).is_empty()])
 }
 
 pub(super) fn definition(object: &Object) -> Result<Health, Malformed> {

@@ -55,12 +55,12 @@ fn assess(object: &Object, now: jiff::Timestamp) -> Result<Health, Malformed> {
     }
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("apps" | "extensions", "Deployment") => builtin::deployment(object),
-        ("apps", "StatefulSet") => builtin::stateful_set(object),
+        ("apps", "StatefulSet") => Ok(builtin::stateful_set(object)),
         ("apps" | "extensions", "DaemonSet") => builtin::daemon_set(object),
         ("apps" | "extensions", "ReplicaSet") => builtin::replica_set(object),
         ("", "Pod") => builtin::pod(object, now),
-        ("", "PersistentVolumeClaim") => builtin::volume_claim(object),
-        ("", "Service") => builtin::service(object),
+        ("", "PersistentVolumeClaim") => Ok(builtin::volume_claim(object)),
+        ("", "Service") => Ok(builtin::service(object)),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => builtin::definition(object),
         ("", "ConfigMap" | "Secret") | ("batch", "CronJob") | ("policy", "PodDisruptionBudget") => {
             Ok(Health::Current)
