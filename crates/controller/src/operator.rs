@@ -246,7 +246,7 @@ async fn follow(
                 half.gone(&context, &object);
             }
             Err(error) => {
-                tracing::warn!(%error, kind = half.kind(), "watch failed, will be tried again")
+                tracing::warn!(%error, kind = half.kind(), "watch failed, will be tried again");
             }
         }
     }

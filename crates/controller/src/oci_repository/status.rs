@@ -129,9 +129,9 @@ pub(super) fn finished(
             false
         }
         Outcome::Stored(stored) => {
-            [STORAGE_FAILED, FETCH_FAILED, OUTDATED, VERIFIED, RECONCILING]
-                .into_iter()
-                .for_each(|kind| conditions.remove(kind));
+            for kind in [STORAGE_FAILED, FETCH_FAILED, OUTDATED, VERIFIED, RECONCILING] {
+                conditions.remove(kind);
+            }
             let text = stored_text(&stored.artifact.revision);
             conditions.set(Claim::new(IN_STORAGE, ConditionStatus::True, "Succeeded", &text));
             conditions.set(Claim::new(READY, ConditionStatus::True, "Succeeded", &text));
