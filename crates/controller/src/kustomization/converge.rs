@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
-use apply::{
-    Awaited, KubeCluster, Ownership, Stages, Subscription, Target, Unhealthy, prune, wait,
-};
+use apply::prune::prune;
+use apply::wait::{Awaited, Target, Unhealthy, wait};
+use apply::watch::{Ownership, Subscription};
+use apply::{KubeCluster, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::DynamicObject;
@@ -207,7 +208,7 @@ async fn apply(
         .flat_map(|(_, objects)| objects.iter().map(Entry::of))
         .collect();
     let context = Arc::clone(attempt.context);
-    let settings = apply::Settings { concurrency: context.settings.concurrent_ssa };
+    let settings = apply::execute::Settings { concurrency: context.settings.concurrent_ssa };
     let mut stages = Stages::new(cluster.as_ref(), &context.clock, objects, settings);
     let result = run_stages(attempt, cluster, &mut stages, &planned).await;
     let applied = stages.applied;

@@ -7,7 +7,8 @@ use api::kustomization::{
     BuildMetadata, DeletionPolicy, Dependency, KustomizationSpec, ObjectReference, SourceKind,
     SubstituteReference, SubstituteStrategy,
 };
-use apply::{Identity, Target};
+use apply::Identity;
+use apply::wait::Target;
 use manifest::{Gvk, ObjectId};
 use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
 
