@@ -115,6 +115,8 @@ fn state(kind: Kind, object: &DynamicObject) -> State {
         ),
         ready: match ready["status"].as_str() {
             Some("True") if is_current => Ready::Yes,
+            // Its turn has not come.
+            Some("False") if ready["reason"] == "DependencyNotReady" => Ready::Unknown,
             Some("False") => Ready::No,
             _ => Ready::Unknown,
         },
