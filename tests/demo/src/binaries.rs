@@ -18,16 +18,18 @@ pub(crate) struct Binaries {
 /// Builds both; cargo shows its progress when there is something to do.
 pub(crate) async fn build() -> anyhow::Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--release", "-p", "sluice-controller", "-p", "sluice-cli"])
+    let build = Command::new(cargo)
+        // With the demo, as the Makefile does: other packages would mean other features, and
+        // everything would be built twice.
+        .args(["build", "--release", "-p", "demo", "-p", "sluice-controller", "-p", "sluice-cli"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(crate::bundle::repository())
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
+        .spawn()
         .context("failed to run cargo")?;
+    let output = build.wait_with_output().await?;
     ensure!(output.status.success(), "failed to build the operator and the command");
     let messages: Vec<Value> = output
         .stdout

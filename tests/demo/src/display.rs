@@ -50,7 +50,7 @@ pub(crate) fn log(lines: &[String]) {
 
 /// The states of all objects: on a terminal they change in place, elsewhere each change is a line.
 pub(crate) struct Board {
-    is_terminal: bool,
+    in_place: bool,
     began: Instant,
     shown: Vec<State>,
 }
@@ -58,11 +58,7 @@ pub(crate) struct Board {
 impl Board {
     /// An empty board.
     pub(crate) fn new() -> Self {
-        Self {
-            is_terminal: std::io::stdout().is_terminal(),
-            began: Instant::now(),
-            shown: Vec::new(),
-        }
+        Self { in_place: moves_its_cursor(), began: Instant::now(), shown: Vec::new() }
     }
 
     /// Shows the states.
@@ -70,7 +66,7 @@ impl Board {
         if states == self.shown {
             return;
         }
-        if self.is_terminal {
+        if self.in_place {
             self.redraw(states);
         } else {
             self.append(states);
@@ -98,6 +94,12 @@ impl Board {
             }
         }
     }
+}
+
+/// Whether standard output is a terminal that takes more than text.
+fn moves_its_cursor() -> bool {
+    let out = std::io::stdout();
+    out.is_terminal() && anstream::AutoStream::choice(&out) != anstream::ColorChoice::Never
 }
 
 fn line(state: &State) -> String {
