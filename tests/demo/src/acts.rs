@@ -1,11 +1,11 @@
 //! What is shown, in order. Each act says what it does, does it, and verifies the result.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
 use crate::bundle::Edit;
-use crate::display::{Board, announce, verified};
+use crate::display::{announce, verified};
 use crate::objects::{self, Kind, Ready, State};
 use crate::stage::{PLATFORM, Stage};
 
@@ -131,22 +131,21 @@ async fn correct_drift(stage: &mut Stage) -> anyhow::Result<()> {
 /// Shows all objects until each is as wanted.
 async fn until(stage: &mut Stage, wanted: impl Fn(&State) -> bool) -> anyhow::Result<()> {
     let namespaces = [PLATFORM, STAGING.namespace, PRODUCTION.namespace];
-    let mut board = Board::new();
-    let began = Instant::now();
+    stage.board.begin();
     loop {
         stage.operator.check()?;
         let states = objects::states(&stage.cluster.client, &namespaces).await?;
-        board.show(&states);
+        stage.board.show(&states);
         let open: Vec<_> = states.iter().filter(|state| !wanted(state)).collect();
         if open.is_empty() && !states.is_empty() {
             verified(&format!(
                 "{} objects in {:.1} s",
                 states.len(),
-                began.elapsed().as_secs_f64()
+                stage.board.age().as_secs_f64()
             ));
             return Ok(());
         }
-        if began.elapsed() > ACT_TIMEOUT {
+        if stage.board.age() > ACT_TIMEOUT {
             let lines: Vec<_> = open
                 .iter()
                 .map(|state| format!("\n  {} {}: {}", state.kind, state.name, state.message))

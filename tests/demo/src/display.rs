@@ -1,8 +1,7 @@
 //! What a person sees.
 
-use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
@@ -52,7 +51,7 @@ pub(crate) fn log(lines: &[String]) {
 pub(crate) struct Board {
     in_place: bool,
     began: Instant,
-    shown: Vec<State>,
+    shown: Vec<String>,
 }
 
 impl Board {
@@ -61,37 +60,46 @@ impl Board {
         Self { in_place: moves_its_cursor(), began: Instant::now(), shown: Vec::new() }
     }
 
+    /// Begins anew below what was printed since.
+    pub(crate) fn begin(&mut self) {
+        self.began = Instant::now();
+        if self.in_place {
+            self.shown.clear();
+        }
+    }
+
+    /// How long ago it began.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Shows the states.
     pub(crate) fn show(&mut self, states: &[State]) {
-        if states == self.shown {
+        let lines: Vec<_> = states.iter().map(line).collect();
+        if lines == self.shown {
             return;
         }
         if self.in_place {
-            self.redraw(states);
+            self.redraw(&lines);
         } else {
-            self.append(states);
+            self.append(&lines);
         }
-        self.shown = states.to_vec();
+        self.shown = lines;
     }
 
-    fn redraw(&self, states: &[State]) {
+    fn redraw(&self, lines: &[String]) {
         let up = match self.shown.len() {
             0 => String::new(),
             lines => format!("\x1b[{lines}A"),
         };
-        let lines: Vec<_> = states.iter().map(|state| line(state) + "\n").collect();
-        anstream::print!("{WRAP_OFF}{up}{ERASE_BELOW}{}{WRAP_ON}", lines.concat());
+        anstream::println!("{WRAP_OFF}{up}{ERASE_BELOW}{}{WRAP_ON}", lines.join("\n"));
         let _ = std::io::stdout().flush();
     }
 
-    fn append(&self, states: &[State]) {
-        let before: HashMap<_, _> =
-            self.shown.iter().map(|state| ((state.kind, &state.name), state)).collect();
-        let seconds = self.began.elapsed().as_secs_f64();
-        for state in states {
-            if before.get(&(state.kind, &state.name)) != Some(&state) {
-                anstream::println!("{seconds:6.1}s {}", line(state));
-            }
+    fn append(&self, lines: &[String]) {
+        let seconds = self.age().as_secs_f64();
+        for line in lines.iter().filter(|line| !self.shown.contains(line)) {
+            anstream::println!("{seconds:6.1}s {line}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::Choice;
 use crate::binaries::{self, Binaries};
 use crate::bundle::{self, Edit, Push};
 use crate::cluster::Cluster;
-use crate::display::{announce, remark};
+use crate::display::{Board, announce, remark};
 use crate::operator::Operator;
 
 /// The namespace of the roots (`examples/infra/clusters`).
@@ -23,6 +23,8 @@ pub(crate) struct Stage {
     pub(crate) operator: Operator,
     /// Where it works.
     pub(crate) cluster: Cluster,
+    /// What is shown of it.
+    pub(crate) board: Board,
     registry: Registry,
     binaries: Binaries,
     folder: TempDir,
@@ -52,7 +54,8 @@ impl Stage {
             registry.host(),
             operator.log().display()
         ));
-        Ok(Self { operator, cluster, registry, binaries, folder, applied: Vec::new() })
+        let board = Board::new();
+        Ok(Self { operator, cluster, board, registry, binaries, folder, applied: Vec::new() })
     }
 
     /// Copies a bundle of `examples/`, edited, and pushes it under a tag.
