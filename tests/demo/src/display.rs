@@ -40,6 +40,9 @@ pub(crate) fn failure(error: &anyhow::Error) {
 
 /// Prints the end of the operator's log.
 pub(crate) fn log(lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
     let mut out = anstream::stderr();
     let _ = writeln!(out, "the end of the operator's log:");
     for line in lines {

@@ -96,6 +96,8 @@ impl Stage {
         for line in self.cluster.shell_lines() {
             println!("  {line}");
         }
+        println!("  alias sluice={}", self.binaries.sluice.display());
+        println!("  sluice get -A");
         println!("  kubectl get ks,ocirepo -A");
         println!("  kubectl -n activity-production get all,configmaps");
         println!("  tail -f {}", self.operator.log().display());
