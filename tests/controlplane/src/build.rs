@@ -94,7 +94,7 @@ fn link_flags() -> String {
             ("gitCommit", "0".repeat(40)),
             ("buildDate", "1970-01-01T00:00:00Z".into()),
         ] {
-            flags.push_str(&format!(" -X {package}.{variable}={value}"));
+            flags.extend([" -X ", package, ".", variable, "=", &value]);
         }
     }
     flags

@@ -52,6 +52,10 @@ impl ControlPlane {
     }
 
     /// The one that the tests of this process share; they keep apart by namespace.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started: no test of the process can run then.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<ControlPlane> = OnceLock::new();
         SHARED.get_or_init(|| match Self::start() {

@@ -1,6 +1,6 @@
 //! Documents that name tests, files and targets name real ones.
 
-use tidy::{files, files_ending, none, read, root, tests};
+use tidy::{files_ending, none, read, root, tests};
 
 /// Differences of a kind that compatibility.md may list.
 const DIFFERENCES_MAX: usize = 10;
@@ -122,8 +122,8 @@ fn documents_name_files_that_exist() {
 fn make_targets_that_documents_name_exist() {
     let makefile = read("Makefile");
     let mut violations = Vec::new();
-    for file in files().iter().filter(|file| file.ends_with(".md")) {
-        for target in read(file).split("`make ").skip(1) {
+    for file in files_ending(".md") {
+        for target in read(&file).split("`make ").skip(1) {
             let target = target.split(['`', ' ']).next().unwrap_or_default();
             if !makefile.contains(&format!("\n{target}:")) {
                 violations.push(format!("{file}: make {target}"));

@@ -61,9 +61,8 @@ fn names_say_something() {
         if folders.chain([stem]).any(|part| EMPTY_WORDS.contains(&part)) {
             violations.push(format!("{file}: the file's name"));
         }
-        if !file.ends_with(".rs") {
-            continue;
-        }
+    }
+    for file in files_ending(".rs") {
         for (at, line) in read(&file).lines().enumerate() {
             let words: Vec<_> = code(line).split_whitespace().collect();
             for pair in words.windows(2) {
