@@ -125,7 +125,7 @@ pub enum Error {
     Objects(Vec<ObjectError>),
     /// A stage that the next one needs did not become ready.
     #[error("{0}")]
-    Stage(crate::Unhealthy),
+    Stage(crate::wait::Unhealthy),
     /// Objects that could not be deleted.
     #[error("delete failed, errors: {};", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(";"))]
     Prune(Vec<ObjectError>),

@@ -6,7 +6,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use manifest::{Object, ObjectId, Value};
 use plan::health::{Health, health};
 use plan::inventory::Entry;
-use plan::{Action, Plan, Stage, Step, rank};
+use plan::stage::rank;
+use plan::{Action, Plan, Stage, Step};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ObjectError, Operation};

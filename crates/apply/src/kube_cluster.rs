@@ -158,7 +158,7 @@ impl KubeCluster {
         let gvk = object.gvk();
         let resource = self.resource(&gvk).await?;
         let path = path(&gvk, &resource, object.namespace(), object.name())?;
-        let manager = plan::APPLY_MANAGER;
+        let manager = plan::ownership::APPLY_MANAGER;
         let uri = format!("{path}?fieldManager={manager}&force=true{query}");
         let body = serde_json::to_vec(object).map_err(malformed)?;
         let answer =
@@ -227,7 +227,7 @@ impl Cluster for KubeCluster {
         let gvk = object.gvk();
         let resource = self.resource(&gvk).await?;
         let path = path(&gvk, &resource, object.namespace(), object.name())?;
-        let uri = format!("{path}?fieldManager={}", plan::APPLY_MANAGER);
+        let uri = format!("{path}?fieldManager={}", plan::ownership::APPLY_MANAGER);
         let body = serde_json::to_vec(operations).map_err(malformed)?;
         self.send(Method::PATCH, &uri, Some(("application/json-patch+json", body))).await?;
         Ok(())

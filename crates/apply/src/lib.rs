@@ -4,19 +4,16 @@
 //! decides nothing that [`plan`] can decide: it observes, asks for a plan, carries it out. Every
 //! request is bounded by its caller and carries the identity that the cluster was opened with.
 
-mod cluster;
-mod error;
-mod execute;
+pub mod cluster;
+pub mod error;
+pub mod execute;
 mod kube_cluster;
 mod observe;
-mod prune;
-mod wait;
-mod watch;
+pub mod prune;
+pub mod wait;
+pub mod watch;
 
-pub use cluster::{Cluster, Deleted, Identity};
-pub use error::{Error, ObjectError, Operation, Refusal};
-pub use execute::{Applied, Settings, Stages};
+pub use cluster::{Cluster, Identity};
+pub use error::{Error, Refusal};
+pub use execute::Stages;
 pub use kube_cluster::{Clusters, KubeCluster};
-pub use prune::{Pruned, prune};
-pub use wait::{Awaited, Target, Timer, Unhealthy, wait};
-pub use watch::{Ownership, Subscription, Watches};

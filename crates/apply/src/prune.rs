@@ -3,7 +3,7 @@
 use futures::{StreamExt as _, stream};
 use plan::inventory::Entry;
 use plan::prune::{Owner, Verdict, sort, verdict};
-use plan::rank;
+use plan::stage::rank;
 
 use crate::cluster::{Cluster, Deleted};
 use crate::error::{ObjectError, Operation};

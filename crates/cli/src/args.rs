@@ -17,6 +17,10 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Print the objects of a kustomization directory.
     Build(commands::build::Args),
+    /// Show sources and Kustomizations.
+    Get(commands::get::Args),
+    /// Ask a source or a Kustomization to reconcile now.
+    Reconcile(commands::reconcile::Args),
     /// Push artifacts to a registry.
     Push(commands::push::Args),
     /// Print the version.

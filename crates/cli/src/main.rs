@@ -6,6 +6,7 @@ use args::{Args, Command};
 use clap::Parser;
 
 mod args;
+mod cluster;
 mod commands;
 mod error;
 mod local;
@@ -14,6 +15,8 @@ mod output;
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Build(args) => commands::build::run(&args),
+        Command::Get(args) => with_runtime(commands::get::run(&args)),
+        Command::Reconcile(args) => with_runtime(commands::reconcile::run(&args)),
         Command::Push(args) => commands::push::run(&args),
         Command::Version(args) => commands::version::run(&args),
     };
@@ -24,4 +27,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a command that talks to a cluster.
+fn with_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    // Installed twice it would be the same provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use apply::{Clusters, Watches};
+use apply::Clusters;
+use apply::watch::Watches;
 
 use crate::events::Events;
 use crate::metrics::Metrics;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::well_known::{KUSTOMIZATION_MANAGER, SOURCE_MANAGER};
-use apply::{Clusters, Identity, Watches};
+use apply::watch::Watches;
+use apply::{Clusters, Identity};
 use futures::{StreamExt as _, pin_mut};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
@@ -246,7 +247,7 @@ async fn follow(
                 half.gone(&context, &object);
             }
             Err(error) => {
-                tracing::warn!(%error, kind = half.kind(), "watch failed, will be tried again")
+                tracing::warn!(%error, kind = half.kind(), "watch failed, will be tried again");
             }
         }
     }

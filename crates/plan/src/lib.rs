@@ -17,10 +17,9 @@ mod drift;
 pub mod health;
 pub mod inventory;
 pub mod markers;
-mod ownership;
+pub mod ownership;
 pub mod prune;
-mod stage;
+pub mod stage;
 
 pub use action::{Action, Observed, Plan, Step, plan};
-pub use ownership::APPLY_MANAGER;
-pub use stage::{Stage, rank, stages};
+pub use stage::{Stage, stages};

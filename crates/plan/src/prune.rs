@@ -3,7 +3,8 @@
 use manifest::{Object, ObjectId, Value};
 
 use crate::inventory::Entry;
-use crate::{markers, rank};
+use crate::markers;
+use crate::stage::rank;
 
 /// Who a Kustomization is, on the labels of its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,7 +55,7 @@ impl ControlPlane {
     ///
     /// # Panics
     ///
-    /// When it cannot be started: no test of the process can run then.
+    /// When it does not start: no test of this process can run then.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<ControlPlane> = OnceLock::new();
         SHARED.get_or_init(|| match Self::start() {

@@ -12,6 +12,7 @@ use report::Report;
 
 mod build;
 mod cluster;
+mod recorded;
 mod report;
 mod source;
 
@@ -34,6 +35,7 @@ const TABLES: &[(&str, Table)] = &[
     ("strings", build::strings),
     ("krusty", build::krusty),
     ("real", build::real),
+    ("recorded", recorded::stored),
     ("envsubst", build::envsubst),
     ("envsubst_object", build::envsubst_object),
 ];

@@ -136,6 +136,25 @@ impl Story {
         api.patch(name, &params, &Patch::Apply(object)).await.unwrap();
     }
 
+    /// Applies an object that the API server must refuse, and gives its words.
+    pub async fn refused(&self, object: &Value) -> String {
+        let api_version = object["apiVersion"].as_str().unwrap();
+        let kind = format!("{api_version}/{}", object["kind"].as_str().unwrap());
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let params = PatchParams::apply("e2e").force();
+        let result =
+            self.api(&kind, &self.namespace).patch(name, &params, &Patch::Apply(object)).await;
+        result.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    /// One HTTP request, as any program makes it: status and body.
+    pub async fn http(&self, method: &str, url: &str) -> (u16, Vec<u8>) {
+        let client = reqwest::Client::new();
+        let method = method.parse().unwrap();
+        let answer = client.request(method, url).send().await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
+    }
+
     /// Changes an object by a merge patch, as `manager`.
     pub async fn patch_as(&self, manager: &str, kind: &str, name: &str, patch: Value) {
         let api = self.api(kind, &self.namespace);

@@ -51,6 +51,17 @@ pub(crate) async fn answer(
             response.headers_mut().extend(wait.map(|wait| (header::RETRY_AFTER, wait)));
             response
         }
+        Some(Effect::Hang) => {
+            // Logged now: there is no later.
+            let entry = Entry {
+                method: asked.method.to_string(),
+                path: path.clone(),
+                status: 0,
+                authorised,
+            };
+            state.held().log.push(entry);
+            std::future::pending().await
+        }
         Some(Effect::Error(status, code)) => refuse(*status, code, "as asked"),
         Some(Effect::Redirect(target)) => redirect(target),
         _ => route(&state, &asked, authorised),

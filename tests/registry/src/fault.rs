@@ -39,6 +39,8 @@ pub enum Effect {
     LyingDigest,
     /// States no digest.
     NoDigest,
+    /// Never answers.
+    Hang,
     /// Redirects there.
     Redirect(String),
     /// Adds this header.

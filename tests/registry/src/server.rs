@@ -132,6 +132,11 @@ impl Registry {
         self.state.held().faults.push(fault);
     }
 
+    /// Behaves well again.
+    pub fn calm(&self) {
+        self.state.held().faults.clear();
+    }
+
     /// Makes every token that was given out invalid.
     pub fn expire_tokens(&self) {
         self.state.held().tokens.clear();

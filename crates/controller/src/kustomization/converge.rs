@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
-use apply::{
-    Awaited, KubeCluster, Ownership, Stages, Subscription, Target, Unhealthy, prune, wait,
-};
+use apply::prune::prune;
+use apply::wait::{Awaited, Target, Unhealthy, wait};
+use apply::watch::{Ownership, Subscription};
+use apply::{KubeCluster, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::DynamicObject;
@@ -64,7 +65,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn new(reason: &'static str, message: impl ToString) -> Self {
+    fn new(reason: &'static str, message: &impl ToString) -> Self {
         Self::Failed { reason, message: message.to_string(), unhealthy: None }
     }
 }
@@ -80,7 +81,7 @@ pub(super) async fn converge(
         .context
         .clusters
         .open(&attempt.request.identity)
-        .map_err(|refusal| Failure::new("ReconciliationFailed", refusal))?;
+        .map_err(|refusal| Failure::new("ReconciliationFailed", &refusal))?;
     let applied = apply(attempt, &cluster, rendered).await?;
     prune_stale(attempt, &cluster, &applied).await?;
     await_health(attempt, &cluster, applied).await
@@ -95,8 +96,8 @@ async fn fetch(attempt: &Attempt<'_>, artifact: &Artifact) -> Result<Memory, Fai
     match read.await {
         Ok(Ok(files)) => Ok(files),
         Ok(Err(error)) if error.is_missing() => Err(Failure::ArtifactMissing),
-        Ok(Err(error)) => Err(Failure::new("ArtifactFailed", artifact::text::explain(&error))),
-        Err(panicked) => Err(Failure::new("ArtifactFailed", panicked)),
+        Ok(Err(error)) => Err(Failure::new("ArtifactFailed", &artifact::text::explain(&error))),
+        Err(panicked) => Err(Failure::new("ArtifactFailed", &panicked)),
     }
 }
 
@@ -132,9 +133,9 @@ async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, 
                 attempt.run.phase = Phase::Building;
             }
             let reason = if missing { "ArtifactFailed" } else { "BuildFailed" };
-            return Err(Failure::new(reason, error));
+            return Err(Failure::new(reason, &error));
         }
-        Err(panicked) => return Err(Failure::new("BuildFailed", panicked)),
+        Err(panicked) => return Err(Failure::new("BuildFailed", &panicked)),
     };
     for warning in rendered.warnings() {
         tracing::warn!(%warning, "build");
@@ -169,7 +170,7 @@ async fn variables(attempt: &Attempt<'_>) -> Result<BTreeMap<String, String>, Fa
         let name = &reference.name;
         let fail = |cause: String| {
             let text = format!("post build failed: substitute from '{kind}/{name}' error: {cause}");
-            Failure::new("BuildFailed", text)
+            Failure::new("BuildFailed", &text)
         };
         match read.map_err(|error| fail(apply::Refusal::from(error).to_string()))? {
             Some(data) => {
@@ -207,7 +208,7 @@ async fn apply(
         .flat_map(|(_, objects)| objects.iter().map(Entry::of))
         .collect();
     let context = Arc::clone(attempt.context);
-    let settings = apply::Settings { concurrency: context.settings.concurrent_ssa };
+    let settings = apply::execute::Settings { concurrency: context.settings.concurrent_ssa };
     let mut stages = Stages::new(cluster.as_ref(), &context.clock, objects, settings);
     let result = run_stages(attempt, cluster, &mut stages, &planned).await;
     let applied = stages.applied;
@@ -234,7 +235,7 @@ async fn run_stages<'a>(
         let done = stages.applied.changes.len();
         let log = |stages: &Stages<'a, _, _>| stages.applied.changes[..done].join("\n");
         let failed = |error: apply::Error, log: String| {
-            Failure::new("ReconciliationFailed", format!("{error}\n{log}"))
+            Failure::new("ReconciliationFailed", &format!("{error}\n{log}"))
         };
         let (stage, plan) = match stages.plan().await {
             Ok(None) => return Ok(()),
@@ -297,7 +298,7 @@ async fn prune_stale(
     let kept: Vec<Entry> = pruned.terminating.into_iter().chain(pruned.failed).collect();
     attempt.run.inventory = Some(union(&applied.entries, &kept));
     if !pruned.errors.is_empty() {
-        return Err(Failure::new("PruneFailed", apply::Error::Prune(pruned.errors)));
+        return Err(Failure::new("PruneFailed", &apply::Error::Prune(pruned.errors)));
     }
     if !pruned.changes.is_empty() {
         attempt.happened(&pruned.changes.join("\n"));

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use api::kustomization::{DeletionPolicy, KustomizationSpec, KustomizationStatus};
 use api::well_known::FINALIZER;
-use apply::{Identity, prune};
+use apply::Identity;
+use apply::prune::prune;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::DynamicObject;

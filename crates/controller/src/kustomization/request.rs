@@ -7,7 +7,8 @@ use api::kustomization::{
     BuildMetadata, DeletionPolicy, Dependency, KustomizationSpec, ObjectReference, SourceKind,
     SubstituteReference, SubstituteStrategy,
 };
-use apply::{Identity, Target};
+use apply::Identity;
+use apply::wait::Target;
 use manifest::{Gvk, ObjectId};
 use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
 
@@ -195,7 +196,7 @@ fn rendering(key: &Key, spec: &KustomizationSpec) -> render::Request {
         images: spec.images.iter().flatten().map(image).collect(),
         components: spec.components.clone().unwrap_or_default(),
         missing_components: missing,
-        build_metadata: spec.build_metadata.iter().flatten().map(metadata).collect(),
+        build_metadata: spec.build_metadata.iter().flatten().copied().map(metadata).collect(),
         common_labels: common.labels.unwrap_or_default().into_iter().collect(),
         common_annotations: common.annotations.unwrap_or_default().into_iter().collect(),
         post_build: spec.post_build.as_ref().map(post_build),
@@ -226,7 +227,7 @@ fn image(image: &api::kustomization::Image) -> render::request::Image {
     }
 }
 
-fn metadata(metadata: &BuildMetadata) -> String {
+fn metadata(metadata: BuildMetadata) -> String {
     match metadata {
         BuildMetadata::OriginAnnotations => "originAnnotations".into(),
         BuildMetadata::TransformerAnnotations => "transformerAnnotations".into(),

@@ -268,3 +268,160 @@ fn remember(
     history.truncate(HISTORY_LENGTH_MAX);
     status.history = Some(history);
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn run(phase: Phase) -> Run {
+        Run {
+            generation: 2,
+            revision: "v1@sha256:ab".into(),
+            origin_revision: None,
+            timeout: Duration::from_secs(570),
+            phase,
+            inventory: None,
+            digest: Some("sha256:cd".into()),
+        }
+    }
+
+    /// Conditions of a status, one a line.
+    fn lines(status: &KustomizationStatus) -> String {
+        let line = |c: &api::condition::Condition| {
+            format!("{} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message)
+        };
+        status.conditions.iter().map(line).collect()
+    }
+
+    fn after(
+        previous: &KustomizationStatus,
+        outcome: &Outcome,
+        expected: &Expect,
+    ) -> KustomizationStatus {
+        let status = finished(previous, outcome, (2, Some("now")), "2026-01-01T00:00:00Z");
+        assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
+        expected.assert_eq(&lines(&status));
+        status
+    }
+
+    fn success(healthy_after: Option<Duration>) -> Outcome {
+        let (run, duration) = (run(Phase::Checking), Duration::from_millis(1200));
+        Outcome::Succeeded { run, duration, healthy_after }
+    }
+
+    fn failure(reason: &'static str, unhealthy: Option<String>) -> Outcome {
+        let (run, duration) = (run(Phase::Detecting), Duration::from_secs(1));
+        Outcome::Failed { run, reason, message: "why".into(), duration, unhealthy }
+    }
+
+    #[test]
+    fn a_run_says_where_it_is() {
+        let status =
+            progressing(&KustomizationStatus::default(), &run(Phase::Checking), String::new());
+        expect![[r"
+            Reconciling True Progressing: Running health checks for revision v1@sha256:ab with a timeout of 9m30s
+            Ready Unknown Progressing: Reconciliation in progress
+            Healthy Unknown Progressing: Running health checks for revision v1@sha256:ab with a timeout of 9m30s
+        "]]
+        .assert_eq(&lines(&status));
+        assert_eq!(status.last_attempted_revision.as_deref(), Some("v1@sha256:ab"));
+    }
+
+    #[test]
+    fn success_failure_and_success_again() {
+        let first = after(
+            &KustomizationStatus::default(),
+            &success(Some(Duration::from_millis(5400))),
+            &expect![[r"
+                Ready True ReconciliationSucceeded: Applied revision: v1@sha256:ab
+                Healthy True Succeeded: Health check passed in 5s
+            "]],
+        );
+        assert_eq!(first.observed_generation, Some(2));
+        let failed = after(
+            &first,
+            &failure("ReconciliationFailed", None),
+            &expect![[r"
+                Reconciling True ProgressingWithRetry: Detecting drift for revision v1@sha256:ab with a timeout of 9m30s
+                Ready False ReconciliationFailed: why
+                Healthy True Succeeded: Health check passed in 5s
+            "]],
+        );
+        assert_eq!(failed.last_applied_revision, first.last_applied_revision);
+        let again = after(
+            &failed,
+            &success(None),
+            &expect![[r"
+                Ready True ReconciliationSucceeded: Applied revision: v1@sha256:ab
+            "]],
+        );
+        let history = again.history.unwrap_or_default();
+        let counts: Vec<_> = history
+            .iter()
+            .map(|past| (past.last_reconciled_status.as_str(), past.total_reconciliations))
+            .collect();
+        assert_eq!(counts, [(SUCCEEDED, 2), ("ReconciliationFailed", 1)]);
+    }
+
+    #[test]
+    fn unhealthy_and_canceled_runs() {
+        after(
+            &KustomizationStatus::default(),
+            &failure(HEALTH_CHECK_FAILED, Some("timeout waiting for: [x]".into())),
+            &expect![[r"
+                Reconciling True ProgressingWithRetry: Detecting drift for revision v1@sha256:ab with a timeout of 9m30s
+                Ready False HealthCheckFailed: why
+                Healthy False HealthCheckFailed: timeout waiting for: [x]
+            "]],
+        );
+        let canceled =
+            Outcome::Canceled { run: run(Phase::Checking), cause: "OCIRepository/ns/src".into() };
+        let status = after(
+            &KustomizationStatus::default(),
+            &canceled,
+            &expect![[r"
+                Reconciling True ProgressingWithRetry: Running health checks for revision v1@sha256:ab with a timeout of 9m30s
+                Ready False HealthCheckCanceled: New reconciliation triggered by OCIRepository/ns/src
+            "]],
+        );
+        assert_eq!(status.history, None);
+    }
+
+    #[test]
+    fn stalled_and_waiting_objects() {
+        let stalled = Outcome::Stalled { reason: "AccessDenied".into(), message: "no".into() };
+        let status = after(
+            &KustomizationStatus::default(),
+            &stalled,
+            &expect![[r"
+                Stalled True AccessDenied: no
+                Ready False AccessDenied: no
+            "]],
+        );
+        assert_eq!(status.observed_generation, Some(2));
+        let waiting = Outcome::NotStarted { reason: "DependencyNotReady", message: "soon".into() };
+        let status = after(
+            &status,
+            &waiting,
+            &expect![[r"
+                Ready False DependencyNotReady: soon
+            "]],
+        );
+        assert_eq!(status.last_attempted_revision, None);
+    }
+
+    #[test]
+    fn the_inventory_moves_only_when_the_run_says_so() {
+        let id = manifest::ObjectId::parse("ns_cm__ConfigMap");
+        let entry = id.map(|id| Entry { id, version: "v1".into() });
+        let mut writing = run(Phase::Detecting);
+        writing.inventory = Some(entry.into_iter().collect());
+        let ahead = progressing(&KustomizationStatus::default(), &writing, String::new());
+        assert_eq!(ahead.inventory.as_ref().map(|inventory| inventory.entries.len()), Some(1));
+        let failed = finished(&ahead, &failure("BuildFailed", None), (2, None), "");
+        assert_eq!(failed.inventory, ahead.inventory);
+        assert_eq!(failed.history, None);
+    }
+}

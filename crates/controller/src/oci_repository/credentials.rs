@@ -23,7 +23,7 @@ pub(super) struct NoCredentials {
 }
 
 impl NoCredentials {
-    fn new(message: String) -> Self {
+    fn new(message: &str) -> Self {
         Self { message: format!("failed to get credential: {message}"), missing_secret: None }
     }
 }
@@ -41,14 +41,14 @@ pub(super) async fn credentials(
         let secret = secrets.get(name).await.map_err(|error| {
             let cause = apply::Refusal::from(error);
             let text = format!("failed to get secret '{namespace}/{name}': {cause}");
-            NoCredentials { missing_secret: Some(name.clone()), ..NoCredentials::new(text) }
+            NoCredentials { missing_secret: Some(name.clone()), ..NoCredentials::new(&text) }
         })?;
         credentials.add(namespace, &secret)?;
     }
     let Some(account_name) = &request.service_account else { return Ok(credentials) };
     let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
     let account = accounts.get(account_name).await.map_err(|error| {
-        NoCredentials::new(match error {
+        NoCredentials::new(&match error {
             kube::Error::Api(answer) if answer.code == 404 => {
                 format!("serviceaccount '{namespace}/{account_name}' not found")
             }
@@ -65,7 +65,7 @@ pub(super) async fn credentials(
                 other => apply::Refusal::from(other).to_string(),
             };
             let subject = format!("serviceaccount '{namespace}/{account_name}'");
-            NoCredentials::new(format!("failed to get image pull secret for {subject}: {cause}"))
+            NoCredentials::new(&format!("failed to get image pull secret for {subject}: {cause}"))
         })?;
         credentials.add(namespace, &secret)?;
     }
@@ -93,7 +93,7 @@ impl Credentials {
             }
         };
         let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
-        self.version.push_str(&format!("{name}@{version};"));
-        added.map_err(|error| NoCredentials::new(format!("secret '{namespace}/{name}': {error}")))
+        self.version.extend([name, "@", version, ";"]);
+        added.map_err(|error| NoCredentials::new(&format!("secret '{namespace}/{name}': {error}")))
     }
 }

@@ -129,9 +129,9 @@ pub(super) fn finished(
             false
         }
         Outcome::Stored(stored) => {
-            [STORAGE_FAILED, FETCH_FAILED, OUTDATED, VERIFIED, RECONCILING]
-                .into_iter()
-                .for_each(|kind| conditions.remove(kind));
+            for kind in [STORAGE_FAILED, FETCH_FAILED, OUTDATED, VERIFIED, RECONCILING] {
+                conditions.remove(kind);
+            }
             let text = stored_text(&stored.artifact.revision);
             conditions.set(Claim::new(IN_STORAGE, ConditionStatus::True, "Succeeded", &text));
             conditions.set(Claim::new(READY, ConditionStatus::True, "Succeeded", &text));
@@ -179,4 +179,153 @@ pub(super) fn has_failed(status: &OCIRepositoryStatus) -> bool {
         [FETCH_FAILED, STORAGE_FAILED].contains(&condition.kind.as_str())
             && condition.status == ConditionStatus::True
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn facts(generation: i64) -> Facts {
+        Facts { generation, requested_at: None, now: "2026-01-01T00:00:00Z".into() }
+    }
+
+    fn lines(status: &OCIRepositoryStatus) -> String {
+        let line =
+            |c: &Condition| format!("{} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message);
+        status.conditions.iter().map(line).collect()
+    }
+
+    fn after(
+        previous: &OCIRepositoryStatus,
+        outcome: &Outcome,
+        expected: &Expect,
+    ) -> OCIRepositoryStatus {
+        let status = finished(previous, outcome, &facts(1));
+        expected.assert_eq(&lines(&status));
+        status
+    }
+
+    fn stored(revision: &str) -> Outcome {
+        let artifact = Artifact {
+            digest: "sha256:aa".into(),
+            last_update_time: "2026-01-01T00:00:00Z".into(),
+            metadata: None,
+            path: "p".into(),
+            revision: revision.into(),
+            size: None,
+            url: "u".into(),
+        };
+        Outcome::Stored(Box::new(Stored {
+            artifact,
+            url: "l".into(),
+            ignore: None,
+            layer_selector: None,
+        }))
+    }
+
+    fn fetch_failed() -> Outcome {
+        let (condition, reason) = (FETCH_FAILED, "OCIArtifactPullFailed");
+        Outcome::Failed {
+            condition,
+            reason,
+            message: "why".into(),
+            progress: "building artifact".into(),
+        }
+    }
+
+    #[test]
+    fn a_failure_keeps_the_artifact_and_a_success_clears_it() {
+        let first = after(
+            &OCIRepositoryStatus::default(),
+            &stored("v1@sha256:ab"),
+            &expect![[r"
+                Ready True Succeeded: stored artifact for digest 'v1@sha256:ab'
+                ArtifactInStorage True Succeeded: stored artifact for digest 'v1@sha256:ab'
+            "]],
+        );
+        assert_eq!(first.observed_generation, Some(1));
+        let failed = after(
+            &first,
+            &fetch_failed(),
+            &expect![[r"
+                Reconciling True ProgressingWithRetry: building artifact
+                Ready False OCIArtifactPullFailed: why
+                ArtifactInStorage True Succeeded: stored artifact for digest 'v1@sha256:ab'
+                FetchFailed True OCIArtifactPullFailed: why
+            "]],
+        );
+        assert_eq!(failed.artifact, first.artifact);
+        assert!(has_failed(&failed));
+        after(
+            &failed,
+            &stored("v2@sha256:cd"),
+            &expect![[r"
+                Ready True Succeeded: stored artifact for digest 'v2@sha256:cd'
+                ArtifactInStorage True Succeeded: stored artifact for digest 'v2@sha256:cd'
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_failed_fetch_is_named_before_an_outdated_artifact() {
+        let outdated = progressing(
+            &OCIRepositoryStatus::default(),
+            &facts(1),
+            "building artifact: new revision 'r' for 'x'",
+            Some("new revision 'r' for 'x'"),
+        );
+        expect![[r"
+            Reconciling True Progressing: building artifact: new revision 'r' for 'x'
+            Ready Unknown Progressing: building artifact: new revision 'r' for 'x'
+            ArtifactOutdated True NewRevision: new revision 'r' for 'x'
+        "]]
+        .assert_eq(&lines(&outdated));
+        after(
+            &outdated,
+            &fetch_failed(),
+            &expect![[r"
+                Reconciling True ProgressingWithRetry: building artifact
+                Ready False OCIArtifactPullFailed: why
+                ArtifactOutdated True NewRevision: new revision 'r' for 'x'
+                FetchFailed True OCIArtifactPullFailed: why
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_bad_address_stalls_and_a_suspended_pass_lifts_it() {
+        let (reason, message, fetch) = ("URLInvalid".into(), "no".into(), Fetch::Failed);
+        let stalled = after(
+            &OCIRepositoryStatus::default(),
+            &Outcome::Stalled { reason, message, fetch },
+            &expect![[r"
+                Stalled True URLInvalid: no
+                Ready False URLInvalid: no
+                FetchFailed True URLInvalid: no
+            "]],
+        );
+        assert_eq!(stalled.observed_generation, Some(1));
+        after(
+            &stalled,
+            &Outcome::Suspended,
+            &expect![[r"
+                Ready False URLInvalid: no
+                FetchFailed True URLInvalid: no
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_file_that_disappeared_takes_the_artifact_with_it() {
+        let before = finished(&OCIRepositoryStatus::default(), &stored("r"), &facts(1));
+        let status = disappeared(&before, &facts(1));
+        assert_eq!((status.artifact.is_none(), status.url.is_none()), (true, true));
+        expect![[r"
+            Reconciling True Progressing: building artifact: disappeared from storage
+            Ready Unknown Progressing: building artifact: disappeared from storage
+        "]]
+        .assert_eq(&lines(&status));
+    }
 }

@@ -72,7 +72,7 @@ impl Clock {
     }
 }
 
-impl apply::Timer for Clock {
+impl apply::wait::Timer for Clock {
     fn now(&self) -> jiff::Timestamp {
         Self::now(self)
     }
@@ -89,7 +89,7 @@ impl oci::transport::Clock for Clock {
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
-        apply::Timer::sleep(self, wait)
+        apply::wait::Timer::sleep(self, wait)
     }
 }
 

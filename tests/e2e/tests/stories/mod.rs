@@ -1,4 +1,11 @@
 mod apply;
+mod definitions;
+mod deletion;
 mod dependencies;
+mod health;
+mod identity;
 mod prune;
+mod restart;
+mod source;
+mod source_faults;
 mod sync;
