@@ -6,7 +6,8 @@ SHELL := /bin/bash
 ARGS ?=
 
 demo: tools
-	@cargo run --quiet --release -p demo -- $(ARGS)
+	@cargo build --release -p demo -p sluice-controller -p sluice-cli
+	@"$${CARGO_TARGET_DIR:-target}/release/demo" $(ARGS)
 
 test: tools
 	cargo test --workspace

@@ -8,6 +8,7 @@
 mod build;
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -39,6 +40,8 @@ impl ControlPlane {
             .arg("up")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // A group of its own: Ctrl-C is for whoever started it, and ends it in order.
+            .process_group(0)
             .spawn()
             .context("failed to start the control plane")?;
         let mut line = String::new();
