@@ -64,7 +64,7 @@ fn cache_folder() -> anyhow::Result<PathBuf> {
 }
 
 /// The Go command, after checking that it is new enough.
-pub(crate) fn go() -> anyhow::Result<Command> {
+pub fn go() -> anyhow::Result<Command> {
     let advice = format!("install Go 1.{GO_MINOR_MIN} or newer (https://go.dev/dl)");
     let Ok(output) = Command::new("go").args(["env", "GOVERSION"]).output() else {
         bail!("go is not installed: {advice}");
@@ -100,7 +100,8 @@ fn link_flags() -> String {
     flags
 }
 
-pub(crate) fn run(mut command: Command, what: &str) -> anyhow::Result<()> {
+/// Runs a build and says so: it takes a while.
+pub fn run(mut command: Command, what: &str) -> anyhow::Result<()> {
     #[expect(clippy::print_stderr, reason = "a build of minutes says that it is one")]
     {
         eprintln!("building {what} …");

@@ -168,6 +168,7 @@ async fn a_hanging_registry_is_given_up_at_the_timeout() {
     let asked = || story.registry.log().iter().any(|entry| entry.method == "HEAD");
     let began = std::time::Instant::now();
     while !asked() && began.elapsed() < Duration::from_secs(30) {
+        // Polls, with a deadline: the registry tells nobody that it was asked.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     story.clock.advance(Duration::from_secs(31));
