@@ -102,10 +102,11 @@ async fn a_flipped_byte_is_found_and_mended() {
     story.wait_event("src", &format!("Warning ArtifactVerificationFailed {text}")).await;
     let mended = async || std::fs::read(&file).is_ok_and(|bytes| bytes == whole);
     e2e::until("the file is mended", mended).await;
-    let source = story
-        .wait("OCIRepository", "src", "stored", |s| s["status"]["artifact"]["digest"] == digest)
+    story
+        .wait("OCIRepository", "src", "stored", |s| {
+            s["status"]["artifact"]["digest"] == digest && condition(s, "Ready")["status"] == "True"
+        })
         .await;
-    assert_eq!(condition(&source, "Ready")["status"], "True");
     std::fs::remove_file(&file).unwrap();
     story.request("OCIRepository", "src", "gone").await;
     story
