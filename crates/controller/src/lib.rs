@@ -13,6 +13,7 @@ mod objects;
 mod oci_repository;
 mod operator;
 mod runtime;
+mod unfit;
 
 pub use args::Args;
 pub use operator::{Addresses, Operator, start};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::well_known::RECONCILE_REQUEST;
+use api::well_known::{FINALIZER, RECONCILE_REQUEST};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};
 use serde::Serialize;
@@ -62,8 +62,30 @@ impl Objects {
         PatchParams { field_manager: Some(self.manager.into()), ..PatchParams::default() }
     }
 
-    /// Writes the finalizers of an object.
-    pub async fn write_finalizers(
+    /// Puts our finalizer on an object, in the same run as its first work (W19).
+    pub async fn hold(&self, object: Arc<DynamicObject>) -> kube::Result<Arc<DynamicObject>> {
+        let mut finalizers = object.metadata.finalizers.clone().unwrap_or_default();
+        if finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+            return Ok(object);
+        }
+        finalizers.push(FINALIZER.into());
+        self.write_finalizers(&object, &finalizers).await
+    }
+
+    /// Takes our finalizer off an object; that it is gone already is fine.
+    pub async fn release(&self, object: &DynamicObject) -> kube::Result<()> {
+        let held = object.metadata.finalizers.clone().unwrap_or_default();
+        let rest: Vec<String> = held.iter().filter(|f| *f != FINALIZER).cloned().collect();
+        if rest.len() == held.len() {
+            return Ok(());
+        }
+        match self.write_finalizers(object, &rest).await {
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    async fn write_finalizers(
         &self,
         object: &DynamicObject,
         finalizers: &[String],

@@ -25,17 +25,15 @@ pub(super) async fn finalize(
     key: &Key,
     object: &Arc<DynamicObject>,
 ) -> Requeue {
-    let finalizers = object.metadata.finalizers.clone().unwrap_or_default();
-    if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+    let held = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
+    if !held {
         return Requeue::OnChange;
     }
     if let Err(retry) = delete_objects(context, key, object).await {
         return retry;
     }
-    let rest: Vec<String> = finalizers.into_iter().filter(|f| f != FINALIZER).collect();
-    match context.kustomizations.write_finalizers(object, &rest).await {
-        Ok(_) => Requeue::OnChange,
-        Err(kube::Error::Api(answer)) if answer.code == 404 => Requeue::OnChange,
+    match context.kustomizations.release(object).await {
+        Ok(()) => Requeue::OnChange,
         Err(error) => {
             tracing::warn!(%error, %key, "the finalizer could not be removed, will be tried again");
             Requeue::Backoff(std::time::Duration::ZERO)

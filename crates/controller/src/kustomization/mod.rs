@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use api::kustomization::{KustomizationSpec, KustomizationStatus};
 use api::oci_repository::{Artifact, OCIRepositoryStatus};
-use api::well_known::{FINALIZER, OCI_REVISION, RECONCILE_REQUEST};
+use api::well_known::{OCI_REVISION, RECONCILE_REQUEST};
 use kube::api::DynamicObject;
 use manifest::ObjectId;
 use plan::inventory::Entry;
@@ -26,7 +26,7 @@ use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
 use converge::{Attempt, Failure, converge};
 use report::{happening, record, with_commit_status};
-use request::{Request, Unfit};
+use request::Request;
 use status::{Outcome, Phase, Run, finished, seconds};
 
 /// Runs one Kustomization once and says when it runs again.
@@ -65,7 +65,7 @@ async fn advance(
     object: Arc<DynamicObject>,
     slot: &mut Slot,
 ) -> kube::Result<Requeue> {
-    let object = ensure_finalizer(context, object).await?;
+    let object = context.kustomizations.hold(object).await?;
     let status: KustomizationStatus = part(&object, "status").map_err(kube::Error::SerdeError)?;
     let end = End { context, object: Arc::clone(&object), status: status.clone() };
     let spec: KustomizationSpec = match part(&object, "spec") {
@@ -81,7 +81,7 @@ async fn advance(
     }
     let request = match Request::parse(key, &spec, &context.settings.default_service_account) {
         Ok(request) => request,
-        Err(unfit) => return end.stalled(unfit.reason(), &describe(&unfit)).await,
+        Err(unfit) => return end.stalled(unfit.reason(), &artifact::text::explain(&unfit)).await,
     };
     let artifact = match find_artifact(context, key, &request) {
         Ok(artifact) => artifact,
@@ -98,22 +98,6 @@ async fn advance(
     let stored = entries(&status);
     let attempt = Attempt { context, key, request: &request, slot, object, status, stored, run };
     execute(attempt, &artifact).await
-}
-
-fn describe(unfit: &Unfit) -> String {
-    artifact::text::explain(unfit)
-}
-
-async fn ensure_finalizer(
-    context: &Context,
-    object: Arc<DynamicObject>,
-) -> kube::Result<Arc<DynamicObject>> {
-    let mut finalizers = object.metadata.finalizers.clone().unwrap_or_default();
-    if finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
-        return Ok(object);
-    }
-    finalizers.push(FINALIZER.into());
-    context.kustomizations.write_finalizers(&object, &finalizers).await
 }
 
 fn begin(object: &DynamicObject, request: &Request, artifact: &Artifact) -> Run {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use api::duration::{GoDuration, InvalidDuration};
 use api::kustomization::{
-    BuildMetadata, DeletionPolicy, Dependency, KustomizationSpec, ObjectReference, SourceKind,
+    BuildMetadata, DeletionPolicy, KustomizationSpec, ObjectReference, SourceKind,
     SubstituteReference, SubstituteStrategy,
 };
 use apply::Identity;
@@ -13,6 +12,7 @@ use manifest::{Gvk, ObjectId};
 use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
 
 use crate::runtime::cache::Key;
+use crate::unfit::{Unfit, duration, refuse};
 
 /// The least time that health checks are given (kustomization.md, 1).
 const TIMEOUT_MIN: Duration = Duration::from_secs(30);
@@ -43,58 +43,21 @@ pub(super) enum Checks {
     Named(Vec<Target>),
 }
 
-/// A spec that cannot be acted on, until it changes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfit {
-    /// A field that this version does not act on. Ignoring it in silence would apply something
-    /// else than what was asked for.
-    #[error(
-        "spec.{0} is not supported by this version of Sluice: remove the field, or use a version that supports it"
-    )]
-    Field(&'static str),
-    /// A duration that the API accepts and that no clock can hold.
-    #[error("spec.{field} is not a duration: {source}")]
-    Duration {
-        /// Its name.
-        field: &'static str,
-        /// Why.
-        source: InvalidDuration,
-    },
-}
-
-impl Unfit {
-    pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Self::Field(_) => "FieldNotSupported",
-            Self::Duration { .. } => "InvalidSpec",
-        }
-    }
-}
-
-/// The first field in use that this version does not act on.
-fn unsupported(spec: &KustomizationSpec) -> Option<&'static str> {
-    let other_source = spec.source_ref.kind != SourceKind::OCIRepository;
-    let ready_expr = |dependency: &Dependency| dependency.ready_expr.is_some();
-    [
+/// Refuses fields that this version does not act on.
+fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Unfit> {
+    let terminates = spec.deletion_policy == Some(DeletionPolicy::WaitForTermination);
+    let ready_expr = spec.depends_on.iter().flatten().any(|d| d.ready_expr.is_some());
+    let foreign_source = spec.source_ref.kind != SourceKind::OCIRepository;
+    refuse(&[
         (spec.kube_config.is_some(), "kubeConfig"),
         (spec.decryption.is_some(), "decryption"),
-        (spec.health_check_exprs.as_ref().is_some_and(|list| !list.is_empty()), "healthCheckExprs"),
+        (spec.health_check_exprs.as_ref().is_some_and(|l| !l.is_empty()), "healthCheckExprs"),
         (spec.ignore.as_ref().is_some_and(|list| !list.is_empty()), "ignore"),
         (spec.force == Some(true), "force"),
-        (
-            spec.deletion_policy == Some(DeletionPolicy::WaitForTermination),
-            "deletionPolicy WaitForTermination",
-        ),
-        (spec.depends_on.iter().flatten().any(ready_expr), "dependsOn[].readyExpr"),
-        (other_source, "sourceRef.kind other than OCIRepository"),
-    ]
-    .into_iter()
-    .find_map(|(used, field)| used.then_some(field))
-}
-
-fn duration(field: &'static str, text: &str) -> Result<Duration, Unfit> {
-    let parsed: Result<GoDuration, _> = text.parse();
-    parsed.map(GoDuration::std).map_err(|source| Unfit::Duration { field, source })
+        (terminates, "deletionPolicy WaitForTermination"),
+        (ready_expr, "dependsOn[].readyExpr"),
+        (foreign_source, "sourceRef.kind other than OCIRepository"),
+    ])
 }
 
 impl Request {
@@ -104,9 +67,7 @@ impl Request {
         spec: &KustomizationSpec,
         default_account: &str,
     ) -> Result<Self, Unfit> {
-        if let Some(field) = unsupported(spec) {
-            return Err(Unfit::Field(field));
-        }
+        refuse_unsupported(spec)?;
         let interval = duration("interval", &spec.interval)?;
         let optional = |field, text: &Option<String>| {
             text.as_deref().map(|text| duration(field, text)).transpose()

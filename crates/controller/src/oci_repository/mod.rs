@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::oci_repository::{Artifact, OCIRepositorySpec, OCIRepositoryStatus};
-use api::well_known::{
-    FINALIZER, OCI_REVISION, OCI_SOURCE, RECONCILE_REQUEST, SOURCE_MANAGER, SOURCE_PREFIX,
-};
+use api::well_known::{OCI_REVISION, OCI_SOURCE, RECONCILE_REQUEST, SOURCE_MANAGER, SOURCE_PREFIX};
 use kube::api::DynamicObject;
 
 use crate::context::Context;
@@ -21,9 +19,10 @@ use crate::events::{Happening, Severity};
 use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
+use crate::unfit::Unfit;
 pub use converge::Registries;
 use converge::{Attempt, Done, Failure, converge};
-use request::{Request, Unfit};
+use request::Request;
 use status::{Facts, Fetch, Outcome, Stored, finished, has_failed};
 
 /// Runs one OCIRepository once and says when it runs again.
@@ -46,7 +45,7 @@ async fn advance(
     key: &Key,
     object: Arc<DynamicObject>,
 ) -> kube::Result<Requeue> {
-    let object = ensure_finalizer(context, object).await?;
+    let object = context.sources.hold(object).await?;
     let status: OCIRepositoryStatus = part(&object, "status").map_err(kube::Error::SerdeError)?;
     let facts = Facts {
         generation: generation(&object),
@@ -77,18 +76,6 @@ async fn advance(
     };
     let (progress, spec, request, facts) = (String::new(), &spec, &request, facts.clone());
     execute(Attempt { context, key, spec, request, object, status, facts, progress }).await
-}
-
-async fn ensure_finalizer(
-    context: &Context,
-    object: Arc<DynamicObject>,
-) -> kube::Result<Arc<DynamicObject>> {
-    let mut finalizers = object.metadata.finalizers.clone().unwrap_or_default();
-    if finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
-        return Ok(object);
-    }
-    finalizers.push(FINALIZER.into());
-    context.sources.write_finalizers(&object, &finalizers).await
 }
 
 async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
@@ -206,14 +193,7 @@ async fn finalize(
         happened(context, object, Severity::Error, ("GarbageCollectionFailed", &text));
         return Ok(Requeue::Backoff(Duration::ZERO));
     }
-    let finalizers = object.metadata.finalizers.clone().unwrap_or_default();
-    let rest: Vec<String> = finalizers.iter().filter(|f| *f != FINALIZER).cloned().collect();
-    if rest.len() < finalizers.len() {
-        match context.sources.write_finalizers(object, &rest).await {
-            Err(kube::Error::Api(answer)) if answer.code == 404 => {}
-            other => drop(other?),
-        }
-    }
+    context.sources.release(object).await?;
     Ok(Requeue::OnChange)
 }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use api::duration::{GoDuration, InvalidDuration};
 use api::oci_repository::{LayerOperation, OCIRepositoryRef, OCIRepositorySpec, Provider};
 use oci::image::LayerSelector;
-use oci::reference::{InvalidReference, PlainHttp};
+use oci::reference::PlainHttp;
 use oci::select::{Range, Spelling};
 use oci::transport::Verification;
 use oci::{Reference, Select};
+
+use crate::unfit::{Unfit, duration, refuse};
 
 /// What bounds a run when the spec has no timeout, which the API does not let happen.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -27,65 +28,21 @@ pub(super) struct Request {
     pub(super) verification: Verification,
 }
 
-/// A spec that cannot be acted on, until it changes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfit {
-    /// A field that this version does not act on.
-    #[error(
-        "spec.{0} is not supported by this version of Sluice: remove the field, or use a version that supports it"
-    )]
-    Field(&'static str),
-    /// The address.
-    #[error("URL validation failed for '{url}'")]
-    Url {
-        /// As written.
-        url: String,
-        /// Why.
-        source: InvalidReference,
-    },
-    /// A duration that the API accepts and that no clock can hold.
-    #[error("spec.{field} is not a duration: {source}")]
-    Duration {
-        /// Its name.
-        field: &'static str,
-        /// Why.
-        source: InvalidDuration,
-    },
-}
-
-impl Unfit {
-    pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Self::Field(_) => "FieldNotSupported",
-            Self::Url { .. } => "URLInvalid",
-            Self::Duration { .. } => "InvalidSpec",
-        }
-    }
-}
-
-fn unsupported(spec: &OCIRepositorySpec) -> Option<&'static str> {
+/// Refuses fields that this version does not act on.
+fn refuse_unsupported(spec: &OCIRepositorySpec) -> Result<(), Unfit> {
     let cloud = spec.provider.is_some_and(|provider| provider != Provider::Generic);
-    [
+    refuse(&[
         (spec.verify.is_some(), "verify"),
         (spec.cert_secret_ref.is_some(), "certSecretRef"),
         (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
         (cloud, "provider other than generic"),
-    ]
-    .into_iter()
-    .find_map(|(used, field)| used.then_some(field))
-}
-
-fn duration(field: &'static str, text: &str) -> Result<Duration, Unfit> {
-    let parsed: Result<GoDuration, _> = text.parse();
-    parsed.map(GoDuration::std).map_err(|source| Unfit::Duration { field, source })
+    ])
 }
 
 impl Request {
     /// Parses a spec.
     pub(super) fn parse(spec: &OCIRepositorySpec) -> Result<Self, Unfit> {
-        if let Some(field) = unsupported(spec) {
-            return Err(Unfit::Field(field));
-        }
+        refuse_unsupported(spec)?;
         let insecure = spec.insecure == Some(true);
         let plain_http = if insecure { PlainHttp::Allowed } else { PlainHttp::LocalOnly };
         let reference = Reference::parse(&spec.url, plain_http)

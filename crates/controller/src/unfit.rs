@@ -1,0 +1,59 @@
+//! Specs that cannot be acted on until they change.
+
+use std::time::Duration;
+
+use api::duration::{GoDuration, InvalidDuration};
+use oci::reference::InvalidReference;
+
+/// Why a spec cannot be acted on. Its object is stalled: nothing is retried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// A field that this version does not act on. Ignoring it in silence would do something else
+    /// than what was asked for.
+    #[error(
+        "spec.{0} is not supported by this version of Sluice: remove the field, or use a version \
+         that supports it"
+    )]
+    Field(&'static str),
+    /// A duration that the API accepts and that no clock can hold.
+    #[error("spec.{field} is not a duration")]
+    Duration {
+        /// Its name.
+        field: &'static str,
+        /// Why.
+        source: InvalidDuration,
+    },
+    /// The address of a source.
+    #[error("URL validation failed for '{url}'")]
+    Url {
+        /// As written.
+        url: String,
+        /// Why.
+        source: InvalidReference,
+    },
+}
+
+impl Unfit {
+    /// The reason of the condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Field(_) => "FieldNotSupported",
+            Self::Duration { .. } => "InvalidSpec",
+            Self::Url { .. } => "URLInvalid",
+        }
+    }
+}
+
+/// The first field that is in use although this version does not act on it.
+pub fn refuse(fields: &[(bool, &'static str)]) -> Result<(), Unfit> {
+    match fields.iter().find(|(used, _)| *used) {
+        Some((_, field)) => Err(Unfit::Field(field)),
+        None => Ok(()),
+    }
+}
+
+/// Reads a duration of a spec.
+pub fn duration(field: &'static str, text: &str) -> Result<Duration, Unfit> {
+    let parsed: Result<GoDuration, _> = text.parse();
+    parsed.map(GoDuration::std).map_err(|source| Unfit::Duration { field, source })
+}
