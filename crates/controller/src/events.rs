@@ -76,9 +76,14 @@ impl Events {
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let at = uid.bytes().map(usize::from).sum::<usize>() % WRITERS;
         let event = self.event(object, component, happening);
+        let subject = &event.involved_object;
         tracing::info!(
-            object = %object.name_any(), reason = event.reason.as_deref(), "{}",
-            event.message.as_deref().unwrap_or_default(),
+            kind = subject.kind.as_deref(),
+            namespace = subject.namespace.as_deref(),
+            name = subject.name.as_deref(),
+            reason = event.reason.as_deref(),
+            "{}",
+            event.message.as_deref().unwrap_or_default().replace('\n', "; "),
         );
         if self.writers[at].try_send(event).is_err() {
             tracing::warn!(object = %object.name_any(), "event dropped: too many wait to be written");

@@ -107,13 +107,11 @@ impl Operator {
 
 fn context(
     args: &Args,
-    mut config: kube::Config,
+    config: kube::Config,
     clock: Clock,
     store: artifact::Store,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<Context> {
-    // Watches stay open for minutes without a byte.
-    config.read_timeout = None;
     let client = kube::Client::try_from(config.clone())?;
     let clusters = Clusters::new(config);
     let watches = Watches::new(clusters.open(&Identity::Operator)?);
@@ -313,7 +311,12 @@ async fn run_one(
         Requeue::Backoff(_) => RunResult::Error,
     };
     context.metrics.observe(half.kind(), &key, seconds, result);
-    half.objects(context).queue.done(&key, requeue);
+    let objects = half.objects(context);
+    if objects.cache.get(&key).is_none() {
+        // Its last run ended after it was gone.
+        context.metrics.forget(half.kind(), &key);
+    }
+    objects.queue.done(&key, requeue);
 }
 
 impl Half {

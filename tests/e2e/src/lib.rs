@@ -10,5 +10,5 @@
 mod story;
 mod world;
 
-pub use story::{Story, condition, inventory};
+pub use story::{Story, condition, inventory, say, until};
 pub use world::World;

@@ -85,6 +85,11 @@ impl Story {
         self.operator = None;
     }
 
+    /// Ends the operator as a signal does: open work may end.
+    pub async fn stop_operator(&mut self) {
+        self.operator.take().unwrap().stop().await.unwrap();
+    }
+
     /// The running operator.
     pub fn operator(&self) -> &Operator {
         self.operator.as_ref().unwrap()
@@ -319,6 +324,21 @@ fn merge(into: &mut Value, from: Value) {
         }
         (into, from) => *into = from,
     }
+}
+
+/// Polls until something holds; the story ends when that takes too long.
+pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < DEADLINE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Says something to the person who reads the log of the tests.
+#[expect(clippy::print_stderr, reason = "that is what it is for")]
+pub fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 /// A condition of an object; null when it has none of that type.

@@ -1,0 +1,61 @@
+//! The process: probes, metrics, and how it ends.
+
+use std::time::Duration;
+
+use e2e::{Story, condition, until};
+use serde_json::json;
+
+use super::sync::{CONFIG_MAP, synced};
+
+/// oci J01, H11: duration series an object, which end with it; probes.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_runs_and_forget_what_is_gone() {
+    let story = synced("metrics", &[("cm.yaml", CONFIG_MAP)], json!({})).await;
+    let addresses = story.operator().addresses;
+    let url = |address: std::net::SocketAddr, path: &str| format!("http://{address}/{path}");
+    assert_eq!(story.http("GET", &url(addresses.health, "healthz")).await.0, 200);
+    assert_eq!(story.http("GET", &url(addresses.health, "readyz")).await.0, 200);
+    let series = format!(
+        "gotk_reconcile_duration_seconds_count{{kind=\"OCIRepository\",name=\"src\",namespace=\"{}\"}}",
+        story.namespace
+    );
+    let metrics = async || {
+        let (status, body) = story.http("GET", &url(addresses.metrics, "metrics")).await;
+        assert_eq!(status, 200);
+        String::from_utf8(body).unwrap()
+    };
+    until("the run is counted", async || metrics().await.contains(&series)).await;
+    let all = metrics().await;
+    assert!(
+        all.contains("controller_runtime_reconcile_total{controller=\"kustomization\""),
+        "{all}"
+    );
+    story.delete("OCIRepository", "src").await;
+    story.wait_gone("OCIRepository", "src").await;
+    until("the series is gone", async || !metrics().await.contains(&series)).await;
+}
+
+/// ks L05: an operator that is told to stop while health is awaited ends soon, and whoever comes
+/// after it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_ends_a_long_wait_and_the_next_operator_goes_on() {
+    let mut story = Story::begin("stop").await;
+    story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
+    story.apply(&story.source(json!({}))).await;
+    let check = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "later", "namespace": story.namespace});
+    let spec = json!({"healthChecks": [check], "timeout": "10m"});
+    story.apply(&story.kustomization("k", spec)).await;
+    story
+        .wait("Kustomization", "k", "checking", |k| condition(k, "Healthy")["status"] == "Unknown")
+        .await;
+    let began = std::time::Instant::now();
+    story.stop_operator().await;
+    assert!(began.elapsed() < Duration::from_secs(30));
+    let k = story.get("Kustomization", "k").await.unwrap();
+    assert_ne!(condition(&k, "Ready")["status"], "False");
+    story
+        .apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}}))
+        .await;
+    story.start_operator().await;
+    story.wait_ready("Kustomization", "k").await;
+}
