@@ -32,7 +32,7 @@ enum What {
 
 #[derive(clap::Args)]
 struct Artifact {
-    /// Where to: oci://<host>/<repository>[:<tag>].
+    /// Where to: `oci://<host>/<repository>[:<tag>]`.
     url: String,
     /// Folder or file to pack.
     #[arg(short = 'f', long)]
@@ -40,7 +40,7 @@ struct Artifact {
     /// Where the content comes from, such as the address of a Git repository.
     #[arg(long)]
     source: String,
-    /// Which revision of the source it is, such as main@sha1:<commit>.
+    /// Which revision of the source it is, such as `main@sha1:<commit>`.
     #[arg(long)]
     revision: String,
     /// An annotation of the image manifest.

@@ -18,6 +18,7 @@ fn wrong_values_are_refused() {
         ("image.tag=1", "/image/tag"),
         ("image.digest=\"sha256:1\"", "/image/digest"),
         ("controller.concurrent=0", "/controller/concurrent"),
+        ("controller.concurrent=null", "missing property 'concurrent'"),
         ("controller.concurrent=\"four\"", "/controller/concurrent"),
         ("controller.controllers=[]", "/controller/controllers"),
         ("controller.controllers=[\"helm\"]", "/controller/controllers"),
