@@ -23,13 +23,19 @@ pub enum Identity {
 
 impl Identity {
     /// The user name to impersonate, if any.
-    pub fn user(&self) -> Option<String> {
-        match self {
-            Self::Operator => None,
-            Self::ServiceAccount { namespace, name } => {
-                Some(format!("system:serviceaccount:{namespace}:{name}"))
+    ///
+    /// A name that no account can have is refused: with a `:` in it, it could stand for an account
+    /// of another namespace, or for a user (security.md, C2).
+    pub fn user(&self) -> Result<Option<String>, Refusal> {
+        let Self::ServiceAccount { namespace, name } = self else { return Ok(None) };
+        for part in [namespace, name] {
+            let allowed =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+            if part.is_empty() || !part.chars().all(allowed) {
+                return Err(Refusal::Account(part.clone()));
             }
         }
+        Ok(Some(format!("system:serviceaccount:{namespace}:{name}")))
     }
 }
 
@@ -78,4 +84,32 @@ pub trait Cluster: Send + Sync {
         version: &str,
         uid: &str,
     ) -> impl Future<Output = Result<Deleted, Refusal>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Identity;
+
+    #[test]
+    fn only_names_that_accounts_can_have_are_impersonated() {
+        let user = |name: &str| {
+            Identity::ServiceAccount { namespace: "ns".into(), name: name.into() }
+                .user()
+                .ok()
+                .flatten()
+        };
+        assert_eq!(user("tenant").as_deref(), Some("system:serviceaccount:ns:tenant"));
+        for bad in [
+            "",
+            "a:b",
+            "kube-system:admin",
+            "a b",
+            "A",
+            "system:masters",
+            "a\nImpersonate-Group: x",
+        ] {
+            assert_eq!(user(bad), None, "{bad:?}");
+        }
+        assert!(matches!(Identity::Operator.user(), Ok(None)));
+    }
 }

@@ -24,6 +24,9 @@ pub enum Refusal {
     /// A name that cannot stand in a request.
     #[error("invalid resource name {0:?}: may not be '.', '..', or contain '/' or '%'")]
     Name(String),
+    /// A name that no service account can have.
+    #[error("invalid service account name {0:?}: lower-case letters, digits, '-' and '.' only")]
+    Account(String),
     /// The API server said no.
     #[error("{message}")]
     Api {

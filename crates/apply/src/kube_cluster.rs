@@ -45,7 +45,7 @@ impl Clusters {
             return Ok(Arc::clone(cluster));
         }
         let mut config = self.config.clone();
-        if let Some(user) = identity.user() {
+        if let Some(user) = identity.user()? {
             let value =
                 http::HeaderValue::from_str(&user).map_err(|_| Refusal::Name(user.clone()))?;
             config.headers.push((http::HeaderName::from_static("impersonate-user"), value));

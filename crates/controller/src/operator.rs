@@ -256,12 +256,14 @@ async fn work(context: Arc<Context>, half: Half, stop: CancellationToken) {
     let objects = half.objects(&context);
     let mut runs = JoinSet::new();
     loop {
-        let slot = tokio::select! {
-            slot = objects.slots.take() => slot,
-            () = stop.cancelled() => break,
-        };
         let key = tokio::select! {
             key = objects.queue.next() => key,
+            () = stop.cancelled() => break,
+        };
+        // After the key: a slot that is held while nothing is there to do would be missing to a run
+        // that comes back from a wait.
+        let slot = tokio::select! {
+            slot = objects.slots.take() => slot,
             () = stop.cancelled() => break,
         };
         context.metrics.depth(half.kind(), objects.queue.depth());

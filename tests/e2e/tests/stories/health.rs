@@ -124,10 +124,11 @@ async fn suspended_jobs_cron_jobs_and_itself_do_not_block() {
     story.wait_ready("Kustomization", "k").await;
 }
 
-/// ks I15 and W3: with fewer slots than waiting Kustomizations, another one still runs.
+/// ks I15 and W3: with one slot and four waiting Kustomizations, another one still runs, and each of
+/// the four goes on when what it waits for comes.
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_holds_no_slot() {
-    let story = Story::begin_with("slots", &["--concurrent=2"]).await;
+    let story = Story::begin_with("slots", &["--concurrent=1"]).await;
     story.push(
         "latest",
         &[("never/d.yaml", &deployment("d", "pending")), ("cm/cm.yaml", CONFIG_MAP)],
@@ -147,6 +148,14 @@ async fn waiting_holds_no_slot() {
     }
     story.apply(&story.kustomization("k", json!({"path": "./cm"}))).await;
     story.wait_ready("Kustomization", "k").await;
+    for i in 0..4 {
+        let metadata = json!({"annotations": {"fakenode.test/mode": "ready"}});
+        let template = json!({"spec": {"template": {"metadata": metadata}}});
+        story.patch("Deployment", &format!("n{i}-d"), template).await;
+    }
+    for i in 0..4 {
+        story.wait_ready("Kustomization", &format!("n{i}")).await;
+    }
 }
 
 /// ks I16: a new revision ends a check that will never pass.

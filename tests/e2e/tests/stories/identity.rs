@@ -36,6 +36,11 @@ async fn objects_are_applied_as_the_account_that_is_named() {
     allow(&story, "tenant").await;
     story.patch("Kustomization", "k", json!({"spec": {"serviceAccountName": "tenant"}})).await;
     story.wait_ready("Kustomization", "k").await;
+    let forged = json!({"path": "./own", "serviceAccountName": "x:admin", "namePrefix": "x-"});
+    story.apply(&story.kustomization("forged", forged)).await;
+    let forged = story.wait_failed("Kustomization", "forged", "ReconciliationFailed").await;
+    let text = condition(&forged, "Ready")["message"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("invalid service account name \"x:admin\""), "{text}");
     let spec =
         json!({"path": "./foreign", "targetNamespace": null, "serviceAccountName": "tenant"});
     story.apply(&story.kustomization("foreign", spec)).await;
