@@ -11,7 +11,8 @@ use clap::{Parser, ValueEnum};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "sluice-controller", version)]
 pub struct Args {
-    /// Which halves run in this process.
+    /// Which halves run in this process. The Kustomization half reads artifacts from this process's
+    /// storage only: alone, it works on a storage that a source half of ours fills.
     #[arg(long, value_delimiter = ',', default_value = "source,kustomization")]
     pub controllers: Vec<Half>,
     /// Folder of the stored artifacts.

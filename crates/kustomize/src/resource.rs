@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use manifest::scope::is_cluster_scoped;
 use manifest::yaml::Step;
-use manifest::{Gvk, Map, Value, is_cluster_scoped};
+use manifest::{Gvk, Map, Value};
 
 use crate::Error;
 

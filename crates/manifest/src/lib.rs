@@ -17,12 +17,11 @@
 mod id;
 mod object;
 pub mod path;
-mod scope;
+pub mod scope;
 pub mod selector;
-mod value;
+pub mod value;
 pub mod yaml;
 
 pub use id::{GroupKind, Gvk, ObjectId};
 pub use object::{NotAnObject, Object};
-pub use scope::is_cluster_scoped;
-pub use value::{Map, Number, Value};
+pub use value::{Map, Value};

@@ -1,8 +1,9 @@
 //! What is written can be read, and nothing that is read can do harm.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+use manifest::value::Number;
 use manifest::yaml::{self, DEPTH_MAX, Error};
-use manifest::{Map, Number, Value};
+use manifest::{Map, Value};
 use proptest::prelude::*;
 
 fn value() -> impl Strategy<Value = Value> {

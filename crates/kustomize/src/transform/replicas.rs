@@ -1,6 +1,7 @@
 //! Replica counts by name.
 
-use manifest::{Number, Value};
+use manifest::Value;
+use manifest::value::Number;
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec, visit};

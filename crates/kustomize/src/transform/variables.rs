@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use manifest::{Gvk, Number, Value, path};
+use manifest::value::Number;
+use manifest::{Gvk, Value, path};
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec, visit};
@@ -56,7 +57,7 @@ fn id_of(object: &VariableObject) -> Id {
     if !object.api_version.is_empty() {
         gvk = Gvk { kind: gvk.kind, ..Gvk::new(&object.api_version, "") };
     }
-    let cluster_scoped = manifest::is_cluster_scoped(&gvk.api_version(), &gvk.kind);
+    let cluster_scoped = manifest::scope::is_cluster_scoped(&gvk.api_version(), &gvk.kind);
     Id { gvk, name: object.name.clone(), namespace: object.namespace.clone(), cluster_scoped }
 }
 

@@ -1,6 +1,7 @@
 //! What a plain scalar means.
 
-use crate::{Number, Value};
+use crate::Value;
+use crate::value::Number;
 
 use super::Dialect;
 

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-use crate::{Map, Number, Value};
+use crate::value::Number;
+use crate::{Map, Value};
 
 use super::Dialect;
 use super::scalar::{self, Scalar};
