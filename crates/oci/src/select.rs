@@ -124,7 +124,10 @@ mod tests {
         let tags = "1.0.0 v1.2.0 1.2 1.2.3 1.10.0 2.0.0-rc.1 2.0.0 nightly latest";
         for (range, tag) in [
             ("1.x", "1.10.0"),
+            ("^1.2", "1.10.0"),
             ("~1.2", "1.2.3"),
+            (">=1.0.0, <2.0.0", "1.10.0"),
+            (">=1.0.0 <2.0.0", "1.10.0"),
             ("1.2.0", "v1.2.0"),
             ("1.0.0 - 1.2.3", "1.2.3"),
             ("<1.1 || >=2", "2.0.0"),
@@ -134,6 +137,23 @@ mod tests {
         }
         let pre = select("6.1.5-rc.1 6.1.6-rc.1 6.1.6", ">=6.1.x-0", ".*-rc.*", Spelling::Plain);
         assert_eq!(pre.as_deref(), Some("6.1.6-rc.1"));
+    }
+
+    /// Scenarios B02 to B05, B14, B24.
+    #[test]
+    fn filters_dates_and_empty_lists() {
+        let podinfo = "6.1.4 6.1.5 6.1.5-beta.1 6.1.5-rc.1 6.1.6 6.1.6-rc.1 latest";
+        let plain = |range: &str, filter: &str| select(podinfo, range, filter, Spelling::Plain);
+        assert_eq!(plain("~6.1.x", "").as_deref(), Some("6.1.6"));
+        assert_eq!(plain(">= 6.1.x-0", ".*-rc.*").as_deref(), Some("6.1.6-rc.1"));
+        assert_eq!(plain(">= 6.1.x-0", ".*-alpha.*"), None);
+        assert_eq!(plain("<= 6.1.0", ""), None);
+        let dates = select("2025.02.03 2025.2.4", ">=2025.0.0", "", Spelling::Plain);
+        assert_eq!(dates.as_deref(), Some("2025.2.4"));
+        let range =
+            Range { expression: "*".into(), filter: String::new(), spelling: Spelling::Plain };
+        let none = range.select(&[]).map_err(|error| error.to_string());
+        assert_eq!(none, Err("no match found for semver: *".into()));
     }
 
     #[test]

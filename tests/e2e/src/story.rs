@@ -141,6 +141,15 @@ impl Story {
         api.patch(name, &params, &Patch::Apply(object)).await.unwrap();
     }
 
+    /// Applies an object that lives in no namespace.
+    pub async fn apply_cluster_wide(&self, object: &Value) {
+        let part = |key: &str| object[key].as_str().unwrap();
+        let api = self.api(&format!("{}/{}", part("apiVersion"), part("kind")), "");
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let params = PatchParams::apply("e2e").force();
+        api.patch(name, &params, &Patch::Apply(object)).await.unwrap();
+    }
+
     /// Applies an object that the API server must refuse, and gives its words.
     pub async fn refused(&self, object: &Value) -> String {
         let api_version = object["apiVersion"].as_str().unwrap();
@@ -258,6 +267,16 @@ impl Story {
                 )
             })
             .collect()
+    }
+
+    /// The annotations of the event of an object that contains a text.
+    pub async fn event_annotations(&self, name: &str, text: &str) -> Value {
+        let list = self.api("Event", &self.namespace).list(&ListParams::default()).await.unwrap();
+        let event = list.items.into_iter().find(|event| {
+            event.data["involvedObject"]["name"] == name
+                && event.data["message"].as_str().is_some_and(|message| message.contains(text))
+        });
+        serde_json::to_value(event.unwrap().metadata.annotations).unwrap()
     }
 
     /// Waits until an event of an object contains a text, and gives it.

@@ -43,6 +43,12 @@ impl World {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Runs kubectl as the admin and says whether it succeeded.
+    pub fn try_kubectl(&self, args: &[&str]) -> bool {
+        let output = self.plane.kubectl().args(args).stdin(Stdio::null()).output().unwrap();
+        output.status.success()
+    }
+
     async fn config(kubeconfig: Kubeconfig) -> kube::Config {
         kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await

@@ -203,3 +203,78 @@ fn post_build(post_build: &api::kustomization::PostBuild) -> PostBuild {
     let variables = post_build.substitute.clone().unwrap_or_default().into_iter().collect();
     PostBuild { strategy, variables, ..PostBuild::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse(fields: Value) -> Result<Request, Unfit> {
+        let mut spec = json!({"interval": "10m", "prune": true,
+            "sourceRef": {"kind": "OCIRepository", "name": "src"}});
+        if let (Some(spec), Value::Object(fields)) = (spec.as_object_mut(), fields) {
+            spec.extend(fields);
+        }
+        let key = Key { namespace: "ns".into(), name: "k".into() };
+        let spec: KustomizationSpec =
+            serde_json::from_value(spec).unwrap_or_else(|_| unreachable!("it fits the definition"));
+        Request::parse(&key, &spec, "")
+    }
+
+    /// ks A13: the least is 30 s, and without a timeout it is the interval less as much.
+    #[test]
+    fn a_timeout_is_at_least_half_a_minute() {
+        let timeout = |fields: Value| parse(fields).map(|request| request.timeout.as_secs());
+        assert_eq!(timeout(json!({"timeout": "5s"})), Ok(30));
+        assert_eq!(timeout(json!({"interval": "10s"})), Ok(30));
+        assert_eq!(timeout(json!({"interval": "10m"})), Ok(570));
+        assert_eq!(timeout(json!({"timeout": "2m"})), Ok(120));
+    }
+
+    #[test]
+    fn defaults_come_from_the_object_itself() {
+        let request = parse(json!({"dependsOn": [{"name": "a"}, {"name": "b", "namespace": "x"}]}));
+        let Ok(request) = request else { unreachable!("it is fit") };
+        let names: Vec<String> = request.dependencies.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["ns/a", "x/b"]);
+        assert_eq!(request.source.to_string(), "ns/src");
+        assert_eq!(request.retry_interval, request.interval);
+        assert_eq!(request.identity, Identity::Operator);
+        assert_eq!(request.checks, Checks::None);
+    }
+
+    /// ks I14: its own readiness is nothing to wait for.
+    #[test]
+    fn a_kustomization_does_not_wait_for_itself() {
+        let own = json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "name": "k", "namespace": "ns"});
+        let checks =
+            |list: Value| parse(json!({"healthChecks": list})).map(|request| request.checks);
+        assert_eq!(checks(json!([own])), Ok(Checks::None));
+        let Ok(Checks::Named(targets)) = checks(json!([own, {"kind": "Deployment", "name": "d"}]))
+        else {
+            unreachable!("one is left")
+        };
+        assert_eq!((targets[0].id.group.as_str(), targets[0].version.as_str()), ("apps", "v1"));
+    }
+
+    #[test]
+    fn every_field_that_is_not_built_yet_is_named() {
+        for (fields, name) in [
+            (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
+            (json!({"decryption": {"provider": "sops"}}), "decryption"),
+            (json!({"force": true}), "force"),
+            (json!({"ignore": [{"paths": ["/a"]}]}), "ignore"),
+            (json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}), "dependsOn[].readyExpr"),
+            (
+                json!({"sourceRef": {"kind": "GitRepository", "name": "g"}}),
+                "sourceRef.kind other than OCIRepository",
+            ),
+            (json!({"deletionPolicy": "WaitForTermination"}), "deletionPolicy WaitForTermination"),
+        ] {
+            assert_eq!(parse(fields).map(drop), Err(Unfit::Field(name)));
+        }
+        assert!(parse(json!({"force": false, "ignore": []})).is_ok());
+    }
+}

@@ -10,4 +10,6 @@ mod prune;
 mod restart;
 mod source;
 mod source_faults;
+mod source_state;
+mod steady;
 mod sync;
