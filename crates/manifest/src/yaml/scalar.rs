@@ -1,7 +1,6 @@
 //! What a plain scalar means.
 
-use crate::Value;
-use crate::value::Number;
+use crate::value::{Number, Value};
 
 use super::Dialect;
 

@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-use crate::value::Number;
-use crate::{Map, Value};
+use crate::value::{Map, Number, Value};
 
 use super::Dialect;
 use super::scalar::{self, Scalar};
