@@ -56,6 +56,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Who waits for whom.
     pub waiting: Waiting,
+    /// Who has seen which artifact.
+    pub begun: Begun,
     /// OCIRepositories that have said that nothing is new since something was.
     pub quiet: Mutex<HashSet<Key>>,
     /// Registry clients, shared by objects with equal settings.
@@ -87,6 +89,38 @@ fn fastrand() -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "any 32 of the bits will do")]
     let bits = RandomState::new().build_hasher().finish() as u32;
     bits
+}
+
+/// Which artifact the last run of each Kustomization began with.
+///
+/// A run may see an artifact before the watch tells of it: then there is no news to run for again.
+#[derive(Default)]
+pub struct Begun {
+    artifacts: Mutex<HashMap<Key, (String, String)>>,
+}
+
+impl Begun {
+    fn artifacts(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (String, String)>> {
+        self.artifacts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A run begins with an artifact of this revision and digest.
+    pub fn with(&self, kustomization: &Key, revision: &str, digest: &str) {
+        self.artifacts().insert(kustomization.clone(), (revision.into(), digest.into()));
+    }
+
+    /// Whether the last run began with this artifact.
+    pub fn is_with(&self, kustomization: &Key, revision: &str, digest: &str) -> bool {
+        let artifacts = self.artifacts();
+        artifacts
+            .get(kustomization)
+            .is_some_and(|(r, d)| (r.as_str(), d.as_str()) == (revision, digest))
+    }
+
+    /// The last run got nothing from its artifact.
+    pub fn forget(&self, kustomization: &Key) {
+        self.artifacts().remove(kustomization);
+    }
 }
 
 /// Which Kustomizations wait for which others to become ready.

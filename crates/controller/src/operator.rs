@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::args::{Args, Half};
-use crate::context::{Context, Settings, Waiting};
+use crate::context::{Begun, Context, Settings, Waiting};
 use crate::events::Events;
 use crate::metrics::{Metrics, RunResult};
 use crate::objects::{Kind, Objects};
@@ -129,6 +129,7 @@ fn context(
         events: Events::start(&client, &clock, tasks),
         metrics: Arc::new(Metrics::default()),
         waiting: Waiting::default(),
+        begun: Begun::default(),
         quiet: std::sync::Mutex::default(),
         registries: oci_repository::Registries::default(),
         store: Arc::new(store),

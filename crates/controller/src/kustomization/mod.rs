@@ -33,6 +33,7 @@ use status::{Outcome, Phase, Run, finished, seconds};
 pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot) -> Requeue {
     let Some(object) = context.kustomizations.cache.get(key) else {
         context.waiting.end(key);
+        context.begun.forget(key);
         return Requeue::OnChange;
     };
     if object.metadata.deletion_timestamp.is_some() {
@@ -94,6 +95,7 @@ async fn advance(
         return end.dependency_not_ready(&request, &artifact, text).await;
     }
     context.waiting.end(key);
+    context.begun.with(key, &artifact.revision, &artifact.digest);
     let run = begin(&object, &request, &artifact);
     let stored = entries(&status);
     let attempt = Attempt { context, key, request: &request, slot, object, status, stored, run };
@@ -164,7 +166,7 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
     let began = clock.instant();
     let result = converge(&mut attempt, artifact).await;
     let duration = clock.instant() - began;
-    let Attempt { context, request, object, status, run, .. } = attempt;
+    let Attempt { context, key, request, object, status, run, .. } = attempt;
     let end = End { context, object, status };
     let origin = run.origin_revision.clone();
     let facts = (run.revision.clone(), origin);
@@ -187,6 +189,7 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
             Ok(Requeue::After(request.retry_interval))
         }
         Err(Failure::ArtifactMissing) => {
+            context.begun.forget(key);
             let retry = context.settings.requeue_dependency;
             let text = api::duration::GoDuration::from(retry);
             let message = format!("Source is not ready, artifact not found, retrying in {text}");

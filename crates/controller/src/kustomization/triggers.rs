@@ -60,9 +60,12 @@ pub(crate) fn source_seen(
     }
     let source = Key::of(after);
     let cause = format!("OCIRepository/{source}");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (revision, digest) = (text(&offered.0), text(&offered.1));
     for object in context.kustomizations.cache.list() {
-        if uses(&object, &source) {
-            context.kustomizations.queue.add(Key::of(&object), &cause);
+        let key = Key::of(&object);
+        if uses(&object, &source) && !context.begun.is_with(&key, &revision, &digest) {
+            context.kustomizations.queue.add(key, &cause);
         }
     }
 }
