@@ -4,20 +4,6 @@
 pub const FINALIZER: &str = "finalizers.fluxcd.io";
 /// Annotation whose change asks for a reconcile at once.
 pub const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
-/// Label naming the Kustomization that owns an object.
-pub const OWNER_NAME: &str = "kustomize.toolkit.fluxcd.io/name";
-/// Label naming the namespace of the owning Kustomization.
-pub const OWNER_NAMESPACE: &str = "kustomize.toolkit.fluxcd.io/namespace";
-/// Marker: `disabled` leaves an object alone.
-pub const MARKER_RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
-/// Marker: `Merge`, `IfNotPresent` or `Ignore`.
-pub const MARKER_SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
-/// Marker: `disabled` keeps an object that left the source.
-pub const MARKER_PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
-/// Marker: `enabled` recreates an object whose immutable fields changed.
-pub const MARKER_FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
-/// Field manager of everything that a Kustomization applies.
-pub const APPLY_MANAGER: &str = "kustomize-controller";
 /// Field manager of a Kustomization's own status.
 pub const KUSTOMIZATION_MANAGER: &str = "gotk-kustomize-controller";
 /// Field manager of an OCIRepository's own status, and the component of its events.

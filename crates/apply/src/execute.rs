@@ -52,6 +52,11 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
         Self { cluster, timer, settings, rest, applied: Applied::default() }
     }
 
+    /// Every object that is still to come, in apply order, as the inventory will have it.
+    pub fn planned(&self) -> Vec<Entry> {
+        self.rest.as_slice().iter().flat_map(|(_, objects)| objects.iter().map(Entry::of)).collect()
+    }
+
     /// Observes and plans the next stage; `None` after the last one. Nothing is written.
     pub async fn plan(&mut self) -> Result<Option<(Stage, Plan)>, Error> {
         let Some((stage, objects)) = self.rest.next() else { return Ok(None) };

@@ -14,13 +14,11 @@ use kube::api::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use manifest::{Gvk, ObjectId};
+use plan::ownership::OWNER_NAME;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::kube_cluster::KubeCluster;
-
-/// Only objects with this label are watched by kind.
-const OWNER_LABEL: &str = "kustomize.toolkit.fluxcd.io/name";
 
 /// The shared watches of one cluster.
 pub struct Watches {
@@ -165,7 +163,7 @@ impl Watches {
             return Arc::clone(watch);
         }
         let watch = Arc::new(Watch::default());
-        let config = watcher::Config::default().labels(OWNER_LABEL);
+        let config = watcher::Config::default().labels(OWNER_NAME);
         running.tasks.spawn(run(all(""), config, Arc::clone(&watch)));
         running.watches.insert(scope, Arc::clone(&watch));
         watch

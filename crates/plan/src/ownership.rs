@@ -6,6 +6,11 @@ use manifest::{Map, Object, Value};
 /// owns a field.
 pub const APPLY_MANAGER: &str = "kustomize-controller";
 
+/// Label naming the Kustomization that owns an object.
+pub const OWNER_NAME: &str = "kustomize.toolkit.fluxcd.io/name";
+/// Label naming the namespace of the owning Kustomization.
+pub const OWNER_NAMESPACE: &str = "kustomize.toolkit.fluxcd.io/namespace";
+
 /// Annotations that other tools left behind and that we remove.
 const LEFT_BEHIND: [&str; 3] = [
     "kubectl.kubernetes.io/last-applied-configuration",

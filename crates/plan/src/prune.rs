@@ -4,6 +4,7 @@ use manifest::{Object, ObjectId, Value};
 
 use crate::inventory::Entry;
 use crate::markers;
+use crate::ownership::{OWNER_NAME, OWNER_NAMESPACE};
 use crate::stage::rank;
 
 /// Who a Kustomization is, on the labels of its objects.
@@ -34,8 +35,8 @@ pub enum Verdict {
 /// Decides about one object that left the source.
 pub fn verdict(live: Option<&Object>, owner: &Owner) -> Verdict {
     let Some(live) = live else { return Verdict::Gone };
-    let label = |name: &str| live.label(&format!("kustomize.toolkit.fluxcd.io/{name}"));
-    let ours = label("name") == Some(&owner.name) && label("namespace") == Some(&owner.namespace);
+    let ours = live.label(OWNER_NAME) == Some(&owner.name)
+        && live.label(OWNER_NAMESPACE) == Some(&owner.namespace);
     if !ours || markers::is_kept(live) {
         return Verdict::Skip;
     }

@@ -203,13 +203,10 @@ async fn apply(
     cluster: &Arc<KubeCluster>,
     objects: Vec<Object>,
 ) -> Result<Applied, Failure> {
-    let planned: Vec<Entry> = plan::stages(objects.clone(), &[])
-        .iter()
-        .flat_map(|(_, objects)| objects.iter().map(Entry::of))
-        .collect();
     let context = Arc::clone(attempt.context);
     let settings = apply::execute::Settings { concurrency: context.settings.concurrent_ssa };
     let mut stages = Stages::new(cluster.as_ref(), &context.clock, objects, settings);
+    let planned = stages.planned();
     let result = run_stages(attempt, cluster, &mut stages, &planned).await;
     let applied = stages.applied;
     if let Err(failure) = result {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use api::well_known::{APPLY_MANAGER, KUSTOMIZE_PREFIX};
+use api::well_known::KUSTOMIZE_PREFIX;
 use kube::api::DynamicObject;
+use plan::ownership::APPLY_MANAGER;
 
 use crate::context::Context;
 use crate::events::{Happening, Severity};
