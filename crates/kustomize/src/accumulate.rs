@@ -116,8 +116,10 @@ impl Build<'_> {
         let config = self.defaults.with(&gathered.config)?;
         self.transform(layer, &mut gathered.resources, &config)?;
         self.transform_as_configured(layer, &mut gathered.resources, &layer.file.transformers)?;
-        let mut validated = gathered.resources.clone();
-        self.transform_as_configured(layer, &mut validated, &layer.file.validators)?;
+        if !layer.file.validators.is_empty() {
+            let mut validated = gathered.resources.clone();
+            self.transform_as_configured(layer, &mut validated, &layer.file.validators)?;
+        }
         let new = layer.file.vars.as_deref().unwrap_or_default();
         variables::collect(&mut gathered.resources, &mut gathered.variables, new)
             .during(|| "merging vars".to_owned())?;

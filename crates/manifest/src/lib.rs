@@ -15,6 +15,7 @@
 //! ```
 
 mod id;
+mod map;
 mod object;
 pub mod path;
 pub mod scope;
@@ -23,5 +24,6 @@ pub mod value;
 pub mod yaml;
 
 pub use id::{GroupKind, Gvk, ObjectId};
+pub use map::{Entry, Map};
 pub use object::{NotAnObject, Object};
-pub use value::{Map, Value};
+pub use value::Value;

@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use indexmap::IndexMap;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// A mapping that keeps the order in which its keys were written.
-pub type Map = IndexMap<String, Value>;
+use crate::Map;
 
 /// A number as Kubernetes knows it: 64-bit integers, else a double.
 #[derive(Clone, Copy, Debug, PartialEq)]

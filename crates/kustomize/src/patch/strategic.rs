@@ -106,8 +106,8 @@ impl<'a> Merger<'a> {
             None => None,
         };
         let mut directive = Directive::Merge;
-        if let Some(map) = patch.filter(|map| map.contains_key(DIRECTIVE)) {
-            directive = directive_of(&map[DIRECTIVE])?;
+        if let Some((map, named)) = patch.and_then(|map| Some((map, map.get(DIRECTIVE)?))) {
+            directive = directive_of(named)?;
             own = map.clone();
             own.shift_remove(DIRECTIVE);
             patch = Some(&own);

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-use crate::value::{Map, Number, Value};
+use crate::Map;
+use crate::value::{Number, Value};
 
 use super::Dialect;
 use super::scalar::{self, Scalar};
