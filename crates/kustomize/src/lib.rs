@@ -80,8 +80,14 @@ pub struct Built {
 impl Built {
     /// The objects as kustomize prints them.
     pub fn to_yaml(&self) -> String {
-        let documents = self.documents.iter().map(manifest::yaml::to_string);
-        documents.collect::<Vec<_>>().join("---\n")
+        let mut out = String::new();
+        for document in &self.documents {
+            if !out.is_empty() {
+                out.push_str("---\n");
+            }
+            manifest::yaml::write(document, &mut out);
+        }
+        out
     }
 
     /// The documents as objects; one that is none is an error that shows it.

@@ -4,12 +4,15 @@
 //! the difference is a [`Dialect`]. Its output is what that older edition prints for JSON, so the
 //! writer has one form for every tree.
 
+mod block;
+mod builder;
 mod read;
 mod scalar;
+mod text;
 mod write;
 
 pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
-pub use write::{to_json, to_string};
+pub use write::{to_json, to_string, write};
 
 use crate::Value;
 
