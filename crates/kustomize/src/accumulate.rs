@@ -2,11 +2,12 @@
 
 use manifest::{Value, yaml};
 
+use crate::decode;
 use crate::error::During;
 use crate::fieldspec::Config;
 use crate::files::{FilePath, Files};
 use crate::generate::{data, hash};
-use crate::kustomization::{COMPONENT_KIND, Kustomization, ReplacementEntry, Variable, decode};
+use crate::kustomization::{COMPONENT_KIND, Kustomization, ReplacementEntry, Variable};
 use crate::load::{Loader, Location, is_remote};
 use crate::patch::schema::Schema;
 use crate::resource::{Origin, Resource};
@@ -16,6 +17,9 @@ use crate::transform::{
     variables,
 };
 use crate::{Built, Error, Options, builtin, emit};
+
+/// How the reference begins what its decoder says of a file.
+const NOT_JSON: &str = "error unmarshaling JSON: while decoding JSON";
 
 /// One build: its files, its schema and what it has to say.
 pub(crate) struct Build<'a> {
@@ -240,7 +244,8 @@ impl Build<'_> {
             let text = self.loader.load_text(&layer.at, path)?;
             let value = yaml::read_configuration(&text)
                 .map_err(|source| Error::Malformed { file: path.clone(), source })?;
-            let config: Config = decode(value).map_err(Error::rule)?;
+            let config: Config =
+                decode::strict(&value).map_err(|text| Error::rule(text).during(NOT_JSON))?;
             gathered.config.merge(&config).during(|| "merging config".to_owned())?;
         }
         for path in &layer.file.crds {
@@ -448,10 +453,10 @@ impl Build<'_> {
             match value {
                 Value::List(items) => {
                     for item in items {
-                        all.push(decode(item).map_err(Error::rule)?);
+                        all.push(decode::lenient(&item).map_err(Error::rule)?);
                     }
                 }
-                Value::Map(_) => all.push(decode(value).map_err(Error::rule)?),
+                Value::Map(_) => all.push(decode::lenient(&value).map_err(Error::rule)?),
                 _ => {
                     return Err(Error::rule(
                         "unsupported replacement type encountered within replacement path: invalid",

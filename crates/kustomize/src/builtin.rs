@@ -1,16 +1,13 @@
 //! Built-in generators and transformers written as configuration objects.
 
-use std::collections::BTreeMap;
-
 use manifest::{Map, Value};
 use serde::Deserialize;
 
 use crate::accumulate::Build;
+use crate::decode;
 use crate::fieldspec::{Config, Create, FieldSpec, Reference, visit};
 use crate::generate::{data, hash};
-use crate::kustomization::{
-    DataArguments, Image, Patch, ReplacementEntry, Replica, Target, Texts, decode_leniently,
-};
+use crate::kustomization::{DataArguments, Image, Patch, ReplacementEntry, Replica, Target, Texts};
 use crate::load::{Loader, Location};
 use crate::resource::{Resource, map_of};
 use crate::resources::Resources;
@@ -24,7 +21,7 @@ const DEFINITION_DEPTH_MAX: usize = 16;
 
 /// The fields of all built-in configuration objects; each kind uses some.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct Arguments {
     field_specs: Vec<FieldSpec>,
     paths: Vec<String>,
@@ -38,8 +35,8 @@ struct Arguments {
     set_role_binding_subjects: String,
     prefix: String,
     suffix: String,
-    labels: BTreeMap<String, serde_json::Value>,
-    annotations: BTreeMap<String, serde_json::Value>,
+    labels: Texts,
+    annotations: Texts,
     image_tag: Image,
     replica: Replica,
     replacements: Vec<ReplacementEntry>,
@@ -49,7 +46,7 @@ struct Arguments {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct ValueTarget {
     selector: Option<Target>,
     field_path: String,
@@ -95,7 +92,7 @@ pub(crate) fn generate(
         }
     };
     let mut arguments: DataArguments =
-        decode_leniently(arguments(config)).map_err(|text| failed(config, text))?;
+        decode::lenient(&arguments(config)).map_err(|text| failed(config, text))?;
     if arguments.name.is_empty() {
         arguments.name = config.name();
     }
@@ -103,11 +100,6 @@ pub(crate) fn generate(
         arguments.namespace = config.namespace();
     }
     data::generate(loader, at, kind, &arguments)
-}
-
-/// Numbers become texts where a text is asked for.
-fn texts(values: &BTreeMap<String, serde_json::Value>) -> Texts {
-    values.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()).to_text())).collect()
 }
 
 fn failed(config: &Resource, text: impl Into<String>) -> Error {
@@ -124,10 +116,10 @@ pub(crate) fn transform(
     refuse_foreign(config)?;
     let value = arguments(config);
     if config.kind() == "PatchTransformer" {
-        let entry: Patch = decode_leniently(value).map_err(|text| failed(config, text))?;
+        let entry: Patch = decode::lenient(&value).map_err(|text| failed(config, text))?;
         return patches::apply(resources, &entry, &mut build.loader, at, &build.schema);
     }
-    let own: Arguments = decode_leniently(value).map_err(|text| failed(config, text))?;
+    let own: Arguments = decode::lenient(&value).map_err(|text| failed(config, text))?;
     let fields = &own.field_specs;
     match config.kind() {
         "PatchStrategicMergeTransformer" => {
@@ -150,8 +142,8 @@ pub(crate) fn transform(
             names::apply(resources, &own.prefix, names::End::Prefix, fields)?;
             names::apply(resources, &own.suffix, names::End::Suffix, fields)
         }
-        "LabelTransformer" => labels::apply(resources, &texts(&own.labels), fields),
-        "AnnotationsTransformer" => annotations::apply(resources, &texts(&own.annotations), fields),
+        "LabelTransformer" => labels::apply(resources, &own.labels, fields),
+        "AnnotationsTransformer" => annotations::apply(resources, &own.annotations, fields),
         "ImageTagTransformer" => images::apply(resources, &own.image_tag, fields),
         "ReplicaCountTransformer" => replicas::apply(resources, &own.replica, fields),
         "ReplacementTransformer" => {
@@ -217,7 +209,7 @@ fn add_value(
         let file = own.target_file_path.clone();
         let listed = manifest::yaml::read_configuration(&text)
             .map_err(|source| Error::Malformed { file, source })?;
-        let listed: Arguments = decode_leniently(listed).map_err(Error::rule)?;
+        let listed: Arguments = decode::lenient(&listed).map_err(Error::rule)?;
         targets.extend(listed.targets);
     }
     if targets.is_empty() {
@@ -255,7 +247,7 @@ fn insert_part(path: &str, position: usize, part: &str) -> String {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct IamPolicy {
     cloud: String,
     kubernetes_service: Account,
@@ -263,7 +255,7 @@ struct IamPolicy {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct Account {
     name: String,
     namespace: String,
@@ -273,7 +265,7 @@ struct Account {
 /// A service account that stands for one of a cloud.
 fn iam_account(config: &Resource) -> Result<Resource, Error> {
     let policy: IamPolicy =
-        decode_leniently(arguments(config)).map_err(|text| failed(config, text))?;
+        decode::lenient(&arguments(config)).map_err(|text| failed(config, text))?;
     if policy.cloud != "gke" {
         return Err(Error::rule(format!("cloud provider {} not supported yet", policy.cloud)));
     }

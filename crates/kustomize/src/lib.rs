@@ -20,6 +20,7 @@
 
 mod accumulate;
 mod builtin;
+mod decode;
 mod emit;
 mod error;
 mod fieldspec;

@@ -104,7 +104,7 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> 
             described(variable)
         )));
     };
-    let path = match variable.field.fieldpath.as_str() {
+    let path = match variable.field.field_path.as_str() {
         "" => "metadata.name",
         path => path,
     };
@@ -140,7 +140,7 @@ fn described(variable: &Variable) -> String {
         id.cluster_scoped,
         id.name,
         id.namespace,
-        variable.field.fieldpath
+        variable.field.field_path
     )
 }
 
