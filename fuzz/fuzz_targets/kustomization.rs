@@ -1,6 +1,7 @@
 //! A kustomization file beside one object, a patch and a data file.
 #![no_main]
 
+use kustomize::LoadRestriction;
 use kustomize::files::FilePath;
 use libfuzzer_sys::fuzz_target;
 
@@ -23,5 +24,5 @@ namePrefix: base-
 fuzz_target!(|data: &[u8]| {
     let mut files = sluice_fuzz::tree(BESIDE);
     files.insert(FilePath::root().join_clamped("kustomization.yaml"), data.to_vec());
-    sluice_fuzz::check(&files);
+    sluice_fuzz::check(&files, LoadRestriction::Tree);
 });

@@ -1,13 +1,15 @@
 //! The schema of a kustomization file, nothing else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use manifest::{Value, yaml};
+use manifest::{Gvk, Value, yaml};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::decode;
 use crate::fieldspec::FieldSpec;
+use crate::resource::Id;
 
 pub(crate) type Texts = BTreeMap<String, String>;
 
@@ -72,7 +74,7 @@ pub(crate) struct Labels {
 }
 
 #[expect(clippy::struct_field_names, reason = "the names are those of the field")]
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename = "types.Patch", default, rename_all = "camelCase")]
 pub(crate) struct Patch {
     pub(crate) path: String,
@@ -81,14 +83,14 @@ pub(crate) struct Patch {
     pub(crate) options: Option<PatchOptions>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename = "types.PatchArgs", default, rename_all = "camelCase")]
 pub(crate) struct PatchOptions {
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename = "types.Selector", default, rename_all = "camelCase")]
 pub(crate) struct Target {
     pub(crate) group: String,
@@ -111,7 +113,7 @@ pub(crate) struct Image {
     pub(crate) digest: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename = "types.ReplacementField", default, rename_all = "camelCase")]
 pub(crate) struct ReplacementEntry {
     pub(crate) path: String,
@@ -120,7 +122,7 @@ pub(crate) struct ReplacementEntry {
     pub(crate) source_value: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename = "types.SourceSelector", default, rename_all = "camelCase")]
 pub(crate) struct ReplacementSource {
     pub(crate) group: String,
@@ -132,7 +134,7 @@ pub(crate) struct ReplacementSource {
     pub(crate) options: Option<FieldOptions>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename = "types.TargetSelector", default, rename_all = "camelCase")]
 pub(crate) struct ReplacementTarget {
     pub(crate) select: Option<Target>,
@@ -141,7 +143,7 @@ pub(crate) struct ReplacementTarget {
     pub(crate) options: Option<FieldOptions>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename = "types.FieldOptions", default, rename_all = "camelCase")]
 pub(crate) struct FieldOptions {
     pub(crate) delimiter: String,
@@ -244,6 +246,19 @@ fn is_more_than_header((key, value): (&String, &Value)) -> bool {
             !items.is_empty()
         }
         _ => true,
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gvk = Gvk {
+            group: self.group.clone(),
+            version: self.version.clone(),
+            kind: self.kind.clone(),
+        };
+        let (name, namespace) = (self.name.clone(), self.namespace.clone());
+        let id = Id { gvk, name, namespace, cluster_scoped: false };
+        write!(out, "{id}:a={}:l={}", self.annotation_selector, self.label_selector)
     }
 }
 
