@@ -4,12 +4,13 @@ use manifest::{Gvk, Map, Value, path};
 use serde::Deserialize;
 
 use crate::Error;
+use crate::error::During;
 use crate::resource::{Resource, selects};
 use crate::transform::order;
 
 /// One field of some kinds.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename = "types.FieldSpec", default)]
 pub(crate) struct FieldSpec {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -37,7 +38,7 @@ impl FieldSpec {
 
 /// A kind, and the fields of others that refer to it by name.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename = "builtinconfig.NameBackReferences", default)]
 pub(crate) struct Reference {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -55,7 +56,7 @@ impl Reference {
 
 /// The fields of every transformer.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename = "builtinconfig.TransformerConfig", default, rename_all = "camelCase")]
 pub(crate) struct Config {
     pub(crate) name_prefix: Vec<FieldSpec>,
     pub(crate) name_suffix: Vec<FieldSpec>,
@@ -63,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) common_labels: Vec<FieldSpec>,
     pub(crate) labels: Vec<FieldSpec>,
     pub(crate) template_labels: Vec<FieldSpec>,
+    /// Known by name only: the claims of a template are among `template_labels`.
+    pub(crate) volume_claim_template_labels: Vec<FieldSpec>,
     pub(crate) common_annotations: Vec<FieldSpec>,
     pub(crate) images: Vec<FieldSpec>,
     pub(crate) replicas: Vec<FieldSpec>,
@@ -146,19 +149,30 @@ impl Config {
 
     /// Adds the fields of another configuration.
     pub(crate) fn merge(&mut self, other: &Self) -> Result<(), Error> {
-        merge(&mut self.name_prefix, &other.name_prefix)?;
-        merge(&mut self.name_suffix, &other.name_suffix)?;
-        merge(&mut self.namespace, &other.namespace)?;
-        merge(&mut self.common_labels, &other.common_labels)?;
-        merge(&mut self.labels, &other.labels)?;
-        merge(&mut self.template_labels, &other.template_labels)?;
-        merge(&mut self.common_annotations, &other.common_annotations)?;
-        merge(&mut self.images, &other.images)?;
-        merge(&mut self.replicas, &other.replicas)?;
-        merge(&mut self.var_reference, &other.var_reference)?;
+        let pairs = [
+            ("NamePrefix", &mut self.name_prefix, &other.name_prefix),
+            ("NameSuffix", &mut self.name_suffix, &other.name_suffix),
+            ("NameSpace", &mut self.namespace, &other.namespace),
+            ("CommonAnnotations", &mut self.common_annotations, &other.common_annotations),
+            ("CommonLabels", &mut self.common_labels, &other.common_labels),
+            ("Labels", &mut self.labels, &other.labels),
+            ("TemplateLabels", &mut self.template_labels, &other.template_labels),
+            (
+                "VolumeClaimTemplateLabels",
+                &mut self.volume_claim_template_labels,
+                &other.volume_claim_template_labels,
+            ),
+            ("VarReference", &mut self.var_reference, &other.var_reference),
+            ("Images", &mut self.images, &other.images),
+            ("Replicas", &mut self.replicas, &other.replicas),
+        ];
+        for (name, specs, more) in pairs {
+            merge(specs, more).during(|| format!("failed to merge {name} fieldSpec"))?;
+        }
         for reference in &other.name_reference {
             match self.name_reference.iter_mut().find(|known| known.gvk() == reference.gvk()) {
-                Some(known) => merge(&mut known.fields, &reference.fields)?,
+                Some(known) => merge(&mut known.fields, &reference.fields)
+                    .during(|| "failed to merge NameReference fieldSpec".to_owned())?,
                 None => self.name_reference.push(reference.clone()),
             }
         }

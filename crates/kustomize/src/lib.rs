@@ -20,6 +20,9 @@
 
 mod accumulate;
 mod builtin;
+mod configure;
+mod decode;
+mod definitions;
 mod emit;
 mod error;
 mod fieldspec;
@@ -31,6 +34,7 @@ mod migrate;
 mod patch;
 mod resource;
 mod resources;
+mod steps;
 mod transform;
 
 use manifest::{Object, Value};
@@ -56,6 +60,8 @@ pub enum LoadRestriction {
     Tree,
     /// Files in or below its own directory; bases may be anywhere in the tree.
     RootOnly,
+    /// Every file, by paths from the root of the tree too.
+    None,
 }
 
 /// The order of objects where the root kustomization names none.

@@ -97,3 +97,11 @@ fn errors_name_the_line() {
         "yaml: unmarshal errors:\n  line 3: mapping key \"a\" already defined at line 1"
     );
 }
+
+#[test]
+fn a_key_that_looks_like_a_merge_stays_a_key() {
+    let read = yaml::read_one("\"<<\": {a: 1}\n").unwrap();
+    let text = yaml::to_string(&read);
+    assert_eq!(text, "\"<<\":\n  a: 1\n");
+    assert_eq!(yaml::read_one(&text).as_ref(), Ok(&read));
+}

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         .with_context(|| format!("open `{}`", args.directory.display()))?;
     let load_restriction = match args.load_restrictor {
         Restrictor::RootOnly => LoadRestriction::RootOnly,
-        Restrictor::None => LoadRestriction::Tree,
+        Restrictor::None => LoadRestriction::None,
     };
     let order = match args.reorder {
         Reorder::Legacy => Order::Legacy,

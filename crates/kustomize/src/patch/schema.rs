@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use manifest::Value;
+use manifest::{Map, Value};
 
 use crate::Error;
 
@@ -95,10 +95,11 @@ impl Schema {
 
     /// The kinds of an OpenAPI document.
     pub(crate) fn from_openapi(document: &Value) -> Result<Self, Error> {
-        let definitions = document
-            .get("definitions")
-            .and_then(Value::as_map)
-            .ok_or_else(|| Error::rule("schema file has no `definitions`"))?;
+        if !matches!(document, Value::Map(_) | Value::Null) {
+            return Err(Error::rule("invalid schema file: it is no mapping"));
+        }
+        let none = Map::new();
+        let definitions = document.get("definitions").and_then(Value::as_map).unwrap_or(&none);
         let ids: HashMap<&str, usize> =
             definitions.keys().enumerate().map(|(id, name)| (name.as_str(), id)).collect();
         let mut schema = Self::default();

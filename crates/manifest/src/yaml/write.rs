@@ -19,6 +19,8 @@ const WIDTH: usize = 80;
 const GENERAL_DIGITS: i32 = 6;
 /// Longer keys are written in the explicit form.
 const SIMPLE_KEY_BYTES_MAX: usize = 128;
+/// A key that a reader takes for an order to merge, unless it is quoted.
+const MERGE: &str = "<<";
 
 /// Writes one document, ended by a line break.
 pub fn to_string(value: &Value) -> String {
@@ -137,7 +139,7 @@ impl Emitter<'_> {
     fn any_text(&mut self, text: &str, context: Context) {
         let wanted = if text.contains('\n') {
             Style::Literal
-        } else if reads_as_text(text) {
+        } else if reads_as_text(text) && (context != Context::Key || text != MERGE) {
             Style::Plain
         } else {
             Style::Double
