@@ -50,7 +50,7 @@ fn resources(bencher: Bencher<'_, '_>, count: usize) {
             "base/kustomization.yaml",
             "resources: [objects.yaml]\nconfigMapGenerator:\n- name: settings\n  literals: \
              [level=info]\n"
-            .to_owned(),
+                .to_owned(),
         ),
         (
             "overlay/kustomization.yaml",

@@ -1,5 +1,7 @@
 //! Recursion over resources, bases and components: what a kustomization and all below it hold.
 
+use std::sync::Arc;
+
 use manifest::yaml;
 
 use crate::error::During;
@@ -20,8 +22,8 @@ const BUILT_IN_VERSION: &str = "v1.21.2";
 /// One build: its files, its schema and what it has to say.
 pub(crate) struct Build<'a> {
     pub(crate) loader: Loader<'a>,
-    pub(crate) schema: Schema,
-    pub(crate) defaults: Config,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) defaults: &'static Config,
     pub(crate) warnings: Vec<String>,
     root: FilePath,
     has_schema: bool,
@@ -103,7 +105,7 @@ impl Build<'_> {
             }
             let document = yaml::read_one(&text)
                 .map_err(|source| Error::Malformed { file: path.clone(), source })?;
-            self.schema = Schema::from_openapi(&document)?;
+            self.schema = Arc::new(Schema::from_openapi(&document)?);
             self.has_schema = true;
         } else if let Some(version) = version.filter(|version| !version.is_empty()) {
             if version != BUILT_IN_VERSION {

@@ -163,9 +163,13 @@ impl Resource {
         self.value.get("apiVersion").and_then(Value::as_str).unwrap_or_default()
     }
 
-    pub(crate) fn gvk(&self) -> Gvk {
+    pub(crate) fn group_version(&self) -> (&str, &str) {
         let api_version = self.api_version();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        api_version.split_once('/').unwrap_or(("", api_version))
+    }
+
+    pub(crate) fn gvk(&self) -> Gvk {
+        let (group, version) = self.group_version();
         Gvk { group: group.into(), version: version.into(), kind: self.kind().into() }
     }
 

@@ -1,6 +1,7 @@
 //! Which lists a strategic merge joins, and by which keys.
 
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use manifest::{Map, Value};
 
@@ -77,7 +78,13 @@ impl<'a> Node<'a> {
 
 impl Schema {
     /// The kinds that kustomize knows by itself.
-    pub(crate) fn built_in() -> Self {
+    pub(crate) fn built_in() -> Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Schema>> =
+            LazyLock::new(|| Arc::new(Schema::read_built_in()));
+        Arc::clone(&BUILT_IN)
+    }
+
+    fn read_built_in() -> Self {
         let mut schema = Self::default();
         for line in include_str!("schema.txt").lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split(' ');

@@ -333,11 +333,9 @@ fn resolve<'a>(
     };
     let wanted = format!("!!{}", tag.suffix);
     match tag.suffix.as_str() {
-        "binary" => decode_base64(text).map(|text| Scalar::Text(text.into())).ok_or_else(|| Error::Tag {
-            found: "!!str",
-            value: text.to_owned(),
-            wanted,
-        }),
+        "binary" => decode_base64(text)
+            .map(|text| Scalar::Text(text.into()))
+            .ok_or_else(|| Error::Tag { found: "!!str", value: text.to_owned(), wanted }),
         "bool" | "int" | "float" | "null" | "timestamp" => {
             let found = scalar::resolve(text, dialect).map_err(not_json)?;
             let widened = wanted == "!!float" && found.tag() == "!!int";

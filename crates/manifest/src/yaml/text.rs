@@ -17,7 +17,8 @@ pub(super) fn is_ordinary(text: &str) -> bool {
         || !text.contains(|c: char| {
             matches!(
                 c,
-                '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+                '\u{80}'
+                    ..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
             )
         })
 }

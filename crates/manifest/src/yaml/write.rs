@@ -181,7 +181,9 @@ impl Emitter<'_> {
             let first = (WIDTH + 1).saturating_sub(self.column);
             return (first..bytes.len()).find(|at| single(*at));
         }
-        let past = |(column, (at, _)): &(usize, (usize, char))| column + self.column > WIDTH && single(*at);
+        let past = |(column, (at, _)): &(usize, (usize, char))| {
+            column + self.column > WIDTH && single(*at)
+        };
         rest.char_indices().enumerate().find(past).map(|(_, (at, _))| at)
     }
 
@@ -419,16 +421,46 @@ pub(super) fn general<T: std::fmt::Display + std::fmt::LowerExp>(number: T) -> S
 fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     let fits = |(at, byte): (usize, &u8)| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'/' | b'.' | b'-' | b'$' | b'(' | b')'
-        | b'=' | b'+' | b',' | b';' | b'<' | b'>' | b'^' | b'~' | b'[' | b']' | b'{' | b'}'
-        | b'\'' | b'"' | b'*' | b'&' | b'!' | b'|' | b'%' | b'@' | b'`' | b'?' | b'\\' => true,
+        b'a'..=b'z'
+        | b'A'..=b'Z'
+        | b'0'..=b'9'
+        | b'_'
+        | b'/'
+        | b'.'
+        | b'-'
+        | b'$'
+        | b'('
+        | b')'
+        | b'='
+        | b'+'
+        | b','
+        | b';'
+        | b'<'
+        | b'>'
+        | b'^'
+        | b'~'
+        | b'['
+        | b']'
+        | b'{'
+        | b'}'
+        | b'\''
+        | b'"'
+        | b'*'
+        | b'&'
+        | b'!'
+        | b'|'
+        | b'%'
+        | b'@'
+        | b'`'
+        | b'?'
+        | b'\\' => true,
         b' ' => at + 1 < bytes.len(),
         b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),
         b'#' => bytes[at - 1] != b' ',
         _ => false,
     };
     match bytes.first() {
-        Some(b'_' | b'/' | b'$' | b'(' | b'<') => {}
+        Some(b'_' | b'/' | b'$' | b'(') => {}
         // Only the shortest of them may mean something else.
         Some(first) if first.is_ascii_alphabetic() && (bytes.len() > 5 || reads_as_text(text)) => {}
         _ => return false,
@@ -438,9 +470,8 @@ fn is_word(text: &str) -> bool {
 
 /// Whether a text of several lines is certainly written as a literal block.
 fn is_simple_block(text: &str) -> bool {
-    let fits = |line: &str| {
-        !line.ends_with(' ') && line.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-    };
+    let fits =
+        |line: &str| !line.ends_with(' ') && line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     text.contains('\n') && text.split('\n').all(fits)
 }
 
