@@ -324,7 +324,7 @@ fn walk(
             None => Ok(true),
         };
     }
-    let field = map.entry(first.into_owned()).or_default();
+    let field = map.entry(first.into()).or_default();
     if field.is_null() {
         let scalar = rest.is_none() && create == Create::Scalar;
         *field = if scalar { String::new().into() } else { Map::new().into() };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use manifest::{Gvk, Value, yaml};
+use manifest::{Gvk, Key, Value, yaml};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -236,7 +236,7 @@ pub(crate) struct Metadata {
 }
 
 /// Whether an entry makes a file more than an empty one, which is an error.
-fn is_more_than_header((key, value): (&String, &Value)) -> bool {
+fn is_more_than_header((key, value): (&Key, &Value)) -> bool {
     let is = |names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name));
     match value {
         Value::Null => false,

@@ -228,7 +228,11 @@ impl Resource {
     /// Labels or annotations as texts.
     pub(crate) fn texts(&self, field: &str) -> Vec<(String, String)> {
         let entries = self.value.at(&["metadata", field]).and_then(Value::as_map);
-        entries.into_iter().flatten().map(|(key, value)| (key.clone(), value.to_text())).collect()
+        entries
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.to_string(), value.to_text()))
+            .collect()
     }
 
     /// Sets labels or annotations; none removes the field.
@@ -272,5 +276,5 @@ pub(crate) fn map_of(value: &mut Value) -> &mut Map {
 
 /// The mapping under a key, made when absent.
 pub(crate) fn map_in<'a>(map: &'a mut Map, key: &str) -> &'a mut Map {
-    map_of(map.entry(key.to_owned()).or_default())
+    map_of(map.entry(key.into()).or_default())
 }

@@ -167,7 +167,7 @@ fn inherit_data(new: &mut Resource, old: &Resource, field: &str) {
     if data.is_empty() {
         root.shift_remove(field);
     } else {
-        root.insert(field.to_owned(), data.into());
+        root.insert(field.into(), data.into());
     }
 }
 

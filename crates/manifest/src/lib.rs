@@ -24,6 +24,6 @@ pub mod value;
 pub mod yaml;
 
 pub use id::{GroupKind, Gvk, ObjectId};
-pub use map::{Entry, Map};
+pub use map::{Entry, Key, Map};
 pub use object::{NotAnObject, Object};
 pub use value::Value;

@@ -4,11 +4,15 @@
 //! and are found by looking at each. Only a large mapping has an index beside them.
 
 use std::fmt;
-
-use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
+use compact_str::CompactString;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
 use crate::Value;
+
+/// A key of a mapping; nearly all are so short that they lie in the mapping itself.
+pub type Key = CompactString;
 
 /// The most entries that are searched one by one.
 const SCANNED_MAX: usize = 16;
@@ -17,7 +21,7 @@ const SCANNED_MAX: usize = 16;
 /// have equal values under the same keys, in whatever order.
 #[derive(Clone, Default)]
 pub struct Map {
-    entries: Vec<(String, Value)>,
+    entries: Vec<(Key, Value)>,
     /// Where each key lies; there is one once the mapping is larger than [`SCANNED_MAX`].
     index: Option<Box<Index>>,
 }
@@ -31,7 +35,7 @@ struct Index {
 /// A place in a mapping, for a value that is there or is to be put there.
 pub struct Entry<'a> {
     map: &'a mut Map,
-    key: String,
+    key: Key,
 }
 
 impl<'a> Entry<'a> {
@@ -82,7 +86,7 @@ impl Map {
     }
 
     /// Adds an entry whose key is not there yet, and says where.
-    fn push(&mut self, key: String, value: Value) -> usize {
+    fn push(&mut self, key: Key, value: Value) -> usize {
         let at = self.entries.len();
         self.entries.push((key, value));
         match &mut self.index {
@@ -117,12 +121,12 @@ impl Map {
     }
 
     /// The place of a key.
-    pub const fn entry(&mut self, key: String) -> Entry<'_> {
+    pub const fn entry(&mut self, key: Key) -> Entry<'_> {
         Entry { map: self, key }
     }
 
     /// Sets the value under a key and gives the one that was there; a new key comes last.
-    pub fn insert(&mut self, key: String, value: Value) -> Option<Value> {
+    pub fn insert(&mut self, key: Key, value: Value) -> Option<Value> {
         if let Some(at) = self.position(&key) {
             return Some(std::mem::replace(&mut self.entries[at].1, value));
         }
@@ -158,7 +162,7 @@ impl Map {
     }
 
     /// The keys in their order.
-    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &String> + ExactSizeIterator {
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Key> + ExactSizeIterator {
         self.entries.iter().map(|(key, _)| key)
     }
 
@@ -174,7 +178,7 @@ impl Map {
 }
 
 impl Index {
-    fn add(&mut self, at: usize, entries: &[(String, Value)]) {
+    fn add(&mut self, at: usize, entries: &[(Key, Value)]) {
         let hash = |at: &usize| self.hasher.hash_one(entries[*at].0.as_str());
         self.places.insert_unique(hash(&at), at, hash);
     }
@@ -182,18 +186,18 @@ impl Index {
 
 /// The entries of a mapping.
 pub type Iter<'a> = std::iter::Map<
-    std::slice::Iter<'a, (String, Value)>,
-    fn(&'a (String, Value)) -> (&'a String, &'a Value),
+    std::slice::Iter<'a, (Key, Value)>,
+    fn(&'a (Key, Value)) -> (&'a Key, &'a Value),
 >;
 
 /// The entries of a mapping, with values for editing.
 pub type IterMut<'a> = std::iter::Map<
-    std::slice::IterMut<'a, (String, Value)>,
-    fn(&'a mut (String, Value)) -> (&'a String, &'a mut Value),
+    std::slice::IterMut<'a, (Key, Value)>,
+    fn(&'a mut (Key, Value)) -> (&'a Key, &'a mut Value),
 >;
 
 impl<'a> IntoIterator for &'a Map {
-    type Item = (&'a String, &'a Value);
+    type Item = (&'a Key, &'a Value);
     type IntoIter = Iter<'a>;
 
     fn into_iter(self) -> Iter<'a> {
@@ -202,7 +206,7 @@ impl<'a> IntoIterator for &'a Map {
 }
 
 impl<'a> IntoIterator for &'a mut Map {
-    type Item = (&'a String, &'a mut Value);
+    type Item = (&'a Key, &'a mut Value);
     type IntoIter = IterMut<'a>;
 
     fn into_iter(self) -> IterMut<'a> {
@@ -211,32 +215,32 @@ impl<'a> IntoIterator for &'a mut Map {
 }
 
 impl IntoIterator for Map {
-    type Item = (String, Value);
-    type IntoIter = std::vec::IntoIter<(String, Value)>;
+    type Item = (Key, Value);
+    type IntoIter = std::vec::IntoIter<(Key, Value)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()
     }
 }
 
-impl Extend<(String, Value)> for Map {
-    fn extend<I: IntoIterator<Item = (String, Value)>>(&mut self, entries: I) {
+impl<K: Into<Key>> Extend<(K, Value)> for Map {
+    fn extend<I: IntoIterator<Item = (K, Value)>>(&mut self, entries: I) {
         for (key, value) in entries {
-            self.insert(key, value);
+            self.insert(key.into(), value);
         }
     }
 }
 
-impl FromIterator<(String, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
+impl<K: Into<Key>> FromIterator<(K, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
         let mut map = Self::new();
         map.extend(entries);
         map
     }
 }
 
-impl<const N: usize> From<[(String, Value); N]> for Map {
-    fn from(entries: [(String, Value); N]) -> Self {
+impl<K: Into<Key>, const N: usize> From<[(K, Value); N]> for Map {
+    fn from(entries: [(K, Value); N]) -> Self {
         entries.into_iter().collect()
     }
 }
@@ -259,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_large_mapping_is_searched_as_a_small_one() {
-        let key = |at: usize| format!("k{at}");
+        let key = |at: usize| Key::from(format!("k{at}"));
         let number = |at: usize| Value::from(i64::try_from(at).unwrap_or_default());
         let mut map: Map = (0..100).map(|at| (key(at), number(at))).collect();
         for at in (0..100).step_by(2) {

@@ -58,7 +58,7 @@ pub(crate) fn generate(
             (Kind::Secret, Ok(text)) => ("data", encode(text.as_bytes())),
             (Kind::Secret, Err(bytes)) => ("data", encode(bytes.as_bytes())),
         };
-        map_in(&mut root, field).insert(key, text.into());
+        map_in(&mut root, field).insert(key.into(), text.into());
     }
     let mut resource = Resource::new(root.into());
     let options = arguments.options.clone().unwrap_or_default();
@@ -95,7 +95,8 @@ fn fill(texts: &mut Option<Texts>, defaults: Option<&Texts>) {
 fn decorate(resource: &mut Resource, options: &GeneratorOptions) {
     for (field, texts) in [("labels", &options.labels), ("annotations", &options.annotations)] {
         for (key, text) in texts.iter().flatten() {
-            map_in(resource.metadata_mut(), field).insert(key.clone(), text.as_str().into());
+            map_in(resource.metadata_mut(), field)
+                .insert(key.as_str().into(), text.as_str().into());
         }
     }
     if options.immutable {

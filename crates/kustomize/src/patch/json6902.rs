@@ -158,7 +158,7 @@ impl Operation {
         let (container, key) = container(document, path).ok_or_else(|| missing("path"))?;
         let slot = match container {
             // The library takes an absent key of a mapping for one that is null.
-            Value::Map(map) => Some(map.entry(key).or_default()),
+            Value::Map(map) => Some(map.entry(key.into()).or_default()),
             Value::List(items) => index(&key, items.len()).ok().and_then(|at| items.get_mut(at)),
             _ => None,
         };
@@ -272,7 +272,7 @@ fn add(container: &mut Value, key: &str, value: Value) -> Result<(), String> {
             items.insert(within(number, items.len() + 1)?, value);
         }
         other => {
-            map_of(other).insert(key.to_owned(), value);
+            map_of(other).insert(key.into(), value);
         }
     }
     Ok(())

@@ -136,7 +136,9 @@ impl Schema {
     ) -> HashMap<String, Field> {
         let properties = definition.get("properties").and_then(Value::as_map);
         let fields = properties.into_iter().flatten();
-        fields.map(|(name, value)| (name.clone(), self.field_of(value, ids, depth + 1))).collect()
+        fields
+            .map(|(name, value)| (name.to_string(), self.field_of(value, ids, depth + 1)))
+            .collect()
     }
 
     fn field_of(&mut self, property: &Value, ids: &HashMap<&str, usize>, depth: usize) -> Field {

@@ -4,7 +4,7 @@
 //! are joined by them with the patch's items first, all other lists are replaced.
 
 use manifest::yaml::{self, Step};
-use manifest::{Map, Value};
+use manifest::{Key, Map, Value};
 
 use crate::Error;
 use crate::resource::Resource;
@@ -126,7 +126,7 @@ impl<'a> Merger<'a> {
         patch: Option<&Map>,
         node: Option<Node<'a>>,
     ) -> Result<Map, Error> {
-        let mut names: Vec<String> = dest.keys().cloned().collect();
+        let mut names: Vec<Key> = dest.keys().cloned().collect();
         for key in patch.into_iter().flat_map(Map::keys) {
             if !dest.contains_key(key) {
                 names.push(key.clone());
@@ -219,7 +219,7 @@ impl<'a> Merger<'a> {
             if let Value::Map(map) = &mut joined {
                 for (key, value) in valid_keys.iter().zip(&valid_values) {
                     if !value.is_empty() && !map.contains_key(key) {
-                        map.insert(key.clone(), yaml::resolve_plain(value));
+                        map.insert(key.as_str().into(), yaml::resolve_plain(value));
                     }
                 }
             }

@@ -60,7 +60,7 @@ fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
     }
     let map = map_of(value);
     for (key, text) in labels {
-        map.insert(key.clone(), text.as_str().into());
+        map.insert(key.as_str().into(), text.as_str().into());
     }
     Ok(())
 }

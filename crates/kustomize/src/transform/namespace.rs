@@ -106,7 +106,7 @@ fn set_subjects(resource: &mut Resource, namespace: &Namespace<'_>) {
             Subjects::None => false,
         };
         if let (true, Some(subject)) = (follows, subject.as_map_mut()) {
-            let field = subject.entry("namespace".to_owned()).or_default();
+            let field = subject.entry("namespace".into()).or_default();
             if namespace.replace == Replace::All || field.to_text().is_empty() {
                 *field = namespace.name.into();
             }

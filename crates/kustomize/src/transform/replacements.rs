@@ -364,7 +364,7 @@ fn matching(
         None if create.is_some() => {
             let mut field = blank(rest, create);
             matching(&mut field, rest, create, set)?;
-            map.insert(part.clone(), field);
+            map.insert(part.as_str().into(), field);
             Ok(())
         }
         None => Ok(()),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{ScalarStyle, Tag};
 
-use crate::{Map, Value};
+use crate::{Key, Map, Value};
 
 use super::Dialect;
 use super::read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step};
@@ -15,7 +15,7 @@ use super::scalar::{self, Scalar};
 pub(super) struct Place {
     /// Its anchor; 0 for none.
     pub(super) anchor: usize,
-    /// Its line, from 1.
+    /// Its line, from 1; 0 where nobody will ask.
     pub(super) line: usize,
     /// A block scalar in whose last line the text ends, without a line break.
     pub(super) unended: bool,
@@ -35,7 +35,7 @@ struct Open {
     node: Value,
     place: Place,
     /// Key that waits for its value.
-    key: Option<Key>,
+    key: Option<NextKey>,
     /// Line of every key, in the order of the mapping's entries, for messages.
     lines: Vec<usize>,
     key_line: usize,
@@ -44,8 +44,8 @@ struct Open {
     flow: bool,
 }
 
-enum Key {
-    Text(String),
+enum NextKey {
+    Text(Key),
     Merge,
 }
 
@@ -163,7 +163,7 @@ impl Builder {
     /// Whether the value that comes next is an entry of `metadata.annotations`.
     fn is_annotation(&self) -> bool {
         let named =
-            |open: &Open, name: &str| matches!(&open.key, Some(Key::Text(key)) if key == name);
+            |open: &Open, name: &str| matches!(&open.key, Some(NextKey::Text(key)) if key == name);
         self.dialect == Dialect::Manifest
             && match self.stack.as_slice() {
                 [root, metadata, annotations] => {
@@ -185,25 +185,25 @@ impl Builder {
         let dialect = self.dialect;
         let Some(open) = self.stack.last_mut() else { return Ok(()) };
         if plain && text == "<<" && tag.is_none() {
-            open.key = Some(Key::Merge);
+            open.key = Some(NextKey::Merge);
             return Ok(());
         }
         let text = match resolve(text, plain, tag, dialect) {
-            Ok(Scalar::Text(text)) => text.into_owned(),
+            Ok(Scalar::Text(text)) => Key::from(text),
             Ok(_) if dialect == Dialect::Manifest => return Err(Error::NotAText),
             Ok(Scalar::Null) => return Err(Error::NotAText),
-            Ok(scalar) => scalar.into_key(),
-            Err(Error::NotJson(_)) if dialect == Dialect::Configuration => text.to_owned(),
+            Ok(scalar) => scalar.into_key().into(),
+            Err(Error::NotJson(_)) if dialect == Dialect::Configuration => text.into(),
             Err(error) => return Err(error),
         };
         // The older library lets the last entry win.
         if dialect == Dialect::Manifest
             && let Some(first) = open.line_of(&text)
         {
-            return Err(Error::DuplicateKey { key: text, line, first });
+            return Err(Error::DuplicateKey { key: text.into_string(), line, first });
         }
         open.key_line = line;
-        open.key = Some(Key::Text(text));
+        open.key = Some(NextKey::Text(text));
         Ok(())
     }
 
@@ -219,12 +219,12 @@ impl Builder {
             return Ok(());
         };
         match (&mut open.node, open.key.take()) {
-            (Value::Map(map), Some(Key::Text(key))) => {
-                if map.insert(key, value).is_none() {
+            (Value::Map(map), Some(NextKey::Text(key))) => {
+                if map.insert(key, value).is_none() && open.key_line > 0 {
                     open.lines.push(open.key_line);
                 }
             }
-            (Value::Map(_), Some(Key::Merge)) => match value {
+            (Value::Map(_), Some(NextKey::Merge)) => match value {
                 Value::Map(_) => open.merges.push(value),
                 Value::List(items) => {
                     for item in items {
@@ -243,7 +243,7 @@ impl Builder {
                     return Err(Error::DuplicateKey { key, line: place.line, first });
                 }
                 open.key_line = place.line;
-                open.key = Some(Key::Text(key));
+                open.key = Some(NextKey::Text(key.into()));
             }
             (Value::List(items), _) => items.push(value),
             _ => {}
@@ -254,7 +254,7 @@ impl Builder {
     fn path(&self) -> Vec<Step> {
         let step = |open: &Open| match (&open.node, &open.key) {
             (Value::List(items), _) => Some(Step::Item(items.len())),
-            (_, Some(Key::Text(key))) => Some(Step::Key(key.clone())),
+            (_, Some(NextKey::Text(key))) => Some(Step::Key(key.to_string())),
             _ => None,
         };
         self.stack.iter().filter_map(step).collect()
@@ -265,7 +265,7 @@ impl Open {
     fn line_of(&self, key: &str) -> Option<usize> {
         let map = self.node.as_map().filter(|map| map.contains_key(key))?;
         let at = map.keys().position(|known| known == key)?;
-        self.lines.get(at).copied()
+        Some(self.lines.get(at).copied().unwrap_or_default())
     }
 
     /// Entries of merged mappings never replace what is there already.
