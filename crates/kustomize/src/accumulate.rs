@@ -12,7 +12,7 @@ use crate::kustomization::{COMPONENT_KIND, Kustomization, Variable};
 use crate::load::{Loader, Location, is_remote};
 use crate::patch::schema::Schema;
 use crate::resource::Origin;
-use crate::resources::{self, Resources};
+use crate::resources::{self, Resources, Seen};
 use crate::transform::{references, variables};
 use crate::{Built, Error, Options, emit};
 
@@ -38,6 +38,8 @@ pub(crate) struct Gathered {
     /// Fields configured beyond the defaults.
     pub(crate) config: Config,
     variables: Vec<Variable>,
+    /// The identities of the resources, while nothing but adding happens to them.
+    seen: Seen,
 }
 
 /// One kustomization file where it lies.
@@ -118,6 +120,7 @@ impl Build<'_> {
 
     fn accumulate(&mut self, layer: &Layer, gathered: Gathered) -> Result<Gathered, Error> {
         let mut gathered = gathered;
+        gathered.seen = Seen::default();
         for entry in &layer.file.resources {
             self.add_entry(layer, &mut gathered, entry)
                 .during(|| "accumulating resources".to_owned())?;
@@ -146,7 +149,7 @@ impl Build<'_> {
         gathered: &mut Gathered,
         entry: &str,
     ) -> Result<(), Error> {
-        let file_error = match self.add_file(layer, &mut gathered.resources, entry) {
+        let file_error = match self.add_file(layer, gathered, entry) {
             Ok(()) => return Ok(()),
             Err(error @ (Error::Limit(_) | Error::Refused(_))) => return Err(error),
             Err(error) if is_remote(entry) => return Err(error),
@@ -171,7 +174,7 @@ impl Build<'_> {
     fn add_file(
         &mut self,
         layer: &Layer,
-        resources: &mut Resources,
+        gathered: &mut Gathered,
         entry: &str,
     ) -> Result<(), Error> {
         let step = || format!("accumulating resources from '{entry}'");
@@ -190,7 +193,7 @@ impl Build<'_> {
                 resource.history.origin = Some(Origin { path: path.clone(), ..Origin::default() });
             }
         }
-        resources.append(more).or_else(|error| {
+        gathered.resources.append_to(more, &mut gathered.seen).or_else(|error| {
             // A file that disagrees with itself is no set of resources to begin with.
             Resources::default().append(read(self)?).map_err(in_step)?;
             Err(error.during(format!("merging resources from '{entry}'")))
@@ -259,7 +262,7 @@ impl Build<'_> {
 
 impl Gathered {
     fn absorb(&mut self, base: Self) -> Result<(), Error> {
-        self.resources.append(base.resources.0)?;
+        self.resources.append_to(base.resources.0, &mut self.seen)?;
         self.config.merge(&base.config)?;
         variables::merge(&mut self.variables, &base.variables)
     }

@@ -24,13 +24,7 @@ pub(crate) struct Id {
 
 impl Id {
     pub(crate) fn effective_namespace(&self) -> &str {
-        if self.cluster_scoped {
-            NO_NAMESPACE
-        } else if self.namespace.is_empty() {
-            DEFAULT_NAMESPACE
-        } else {
-            &self.namespace
-        }
+        effective_namespace(self.cluster_scoped, &self.namespace)
     }
 
     pub(crate) fn same_object(&self, other: &Self) -> bool {
@@ -44,6 +38,14 @@ impl Id {
     /// Whether the kind fits a selection whose empty parts mean any.
     pub(crate) fn is_selected(&self, gvk: &Gvk) -> bool {
         selects(gvk, &self.gvk)
+    }
+}
+
+pub(crate) fn effective_namespace(cluster_scoped: bool, namespace: &str) -> &str {
+    match namespace {
+        _ if cluster_scoped => NO_NAMESPACE,
+        "" => DEFAULT_NAMESPACE,
+        own => own,
     }
 }
 
@@ -177,6 +179,15 @@ impl Resource {
         self.text(&["metadata", "name"])
     }
 
+    /// Whether this has, or had, a name.
+    pub(crate) fn had_name(&self, name: &str) -> bool {
+        let current = self.value.at(&["metadata", "name"]);
+        current.map_or(name.is_empty(), |value| match value {
+            Value::String(text) => text == name,
+            other => other.to_text() == name,
+        }) || self.history.former.iter().any(|former| former.name == name)
+    }
+
     pub(crate) fn namespace(&self) -> String {
         self.text(&["metadata", "namespace"])
     }
@@ -256,13 +267,21 @@ pub(crate) const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// Refuses an object that was made to grow without end.
 pub(crate) fn bounded(value: &Value) -> Result<(), Error> {
-    if value.depth() > DEPTH_MAX {
-        return Err(Error::Limit("nesting of an object"));
+    fn count(value: &Value, depth: usize, nodes: &mut usize) -> Result<(), Error> {
+        if depth > DEPTH_MAX {
+            return Err(Error::Limit("nesting of an object"));
+        }
+        *nodes += 1;
+        if *nodes > NODES_MAX {
+            return Err(Error::Limit("size of an object"));
+        }
+        match value {
+            Value::List(items) => items.iter().try_for_each(|item| count(item, depth + 1, nodes)),
+            Value::Map(map) => map.values().try_for_each(|value| count(value, depth + 1, nodes)),
+            _ => Ok(()),
+        }
     }
-    if value.nodes() > NODES_MAX {
-        return Err(Error::Limit("size of an object"));
-    }
-    Ok(())
+    count(value, 1, &mut 0)
 }
 
 /// A value as a mapping, replaced by an empty one if it is none.

@@ -3,18 +3,43 @@
 use std::collections::HashSet;
 
 use manifest::Value;
+use manifest::scope::is_cluster_scoped;
 use manifest::selector::{Pattern, Selector};
 use manifest::yaml::{self, Document};
 
 use crate::Error;
 use crate::kustomization::Target;
-use crate::resource::{Behavior, Id, Resource};
+use crate::resource::{Behavior, Id, Resource, effective_namespace};
 
 /// How many objects a build may hold.
 pub(crate) const RESOURCES_MAX: usize = 200_000;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resources(pub(crate) Vec<Resource>);
+
+/// The identities of the first of some resources, so that they need not be gathered again.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    identities: HashSet<String>,
+    covered: usize,
+}
+
+impl Seen {
+    fn cover(&mut self, resources: &[Resource]) {
+        self.identities.extend(resources.iter().skip(self.covered).map(identity));
+        self.covered = resources.len();
+    }
+}
+
+/// What no two resources may have in common, as one text.
+fn identity(resource: &Resource) -> String {
+    let (group, version) = resource.group_version();
+    let (kind, name) = (resource.kind(), resource.name());
+    let namespace = resource.namespace();
+    let cluster_scoped = is_cluster_scoped(resource.api_version(), kind);
+    let namespace = effective_namespace(cluster_scoped, &namespace);
+    [group, version, kind, &name, namespace].join("\0")
+}
 
 impl Resources {
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
@@ -23,31 +48,34 @@ impl Resources {
 
     /// Adds resources; an identity that is there already is an error.
     pub(crate) fn append(&mut self, more: Vec<Resource>) -> Result<(), Error> {
+        self.append_to(more, &mut Seen::default())
+    }
+
+    /// Adds resources one after the other to what has been seen and not changed since.
+    pub(crate) fn append_to(&mut self, more: Vec<Resource>, seen: &mut Seen) -> Result<(), Error> {
         if more.is_empty() {
             return Ok(());
         }
         if self.0.len() + more.len() > RESOURCES_MAX {
             return Err(Error::Limit("number of resources"));
         }
-        let key = |resource: &Resource| {
-            let id = resource.id();
-            let namespace = id.effective_namespace().to_owned();
-            (id.gvk, id.name, namespace)
-        };
-        let mut seen: HashSet<_> = self.0.iter().map(key).collect();
+        seen.cover(&self.0);
         for resource in more {
-            if !seen.insert(key(&resource)) {
+            if !seen.identities.insert(identity(&resource)) {
                 return Err(Error::Duplicate(resource.id().to_string()));
             }
             self.0.push(resource);
         }
+        seen.covered = self.0.len();
         Ok(())
     }
 
-    /// Indexes of resources of which any identity, former or current, fits.
-    pub(crate) fn matching_any(&self, fits: impl Fn(&Id) -> bool) -> Vec<usize> {
+    /// Indexes of resources of which any identity, former or current, has a name and fits.
+    pub(crate) fn matching_any(&self, name: &str, fits: impl Fn(&Id) -> bool) -> Vec<usize> {
+        let fits = |id: &Id| id.name == name && fits(id);
         let any = |resource: &Resource| {
-            !resource.is_deleted()
+            resource.had_name(name)
+                && !resource.is_deleted()
                 && (resource.former_ids().any(|id| fits(&id)) || fits(&resource.id()))
         };
         self.0.iter().enumerate().filter(|(_, r)| any(r)).map(|(at, _)| at).collect()
@@ -55,7 +83,7 @@ impl Resources {
 
     /// The one resource that a patch is for.
     pub(crate) fn unique(&self, id: &Id) -> Result<usize, Error> {
-        let found = self.matching_any(|other| id.same_object(other));
+        let found = self.matching_any(&id.name, |other| id.same_object(other));
         let count = match found.as_slice() {
             [one] => return Ok(*one),
             [] => "no",
@@ -80,7 +108,7 @@ impl Resources {
     /// Adds a generated resource, or joins it with the one that it changes.
     pub(crate) fn absorb(&mut self, mut new: Resource) -> Result<(), Error> {
         let id = new.id();
-        let found = self.matching_any(|other| id.same_object(other));
+        let found = self.matching_any(&id.name, |other| id.same_object(other));
         let go_text = || {
             format!(
                 "resid.ResId{{Gvk:resid.Gvk{{Group:{:?}, Version:{:?}, Kind:{:?}, \

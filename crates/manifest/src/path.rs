@@ -12,8 +12,8 @@ pub fn first_of_slashes(path: &str) -> (Cow<'_, str>, Option<&str>) {
     let mut first = Cow::Borrowed("");
     let mut rest = path;
     loop {
-        let (part, after) = match rest.split_once('/') {
-            Some((part, after)) => (part, Some(after)),
+        let (part, after) = match rest.bytes().position(|byte| byte == b'/') {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
             None => (rest, None),
         };
         let escaped = after.filter(|_| part.ends_with('\\'));

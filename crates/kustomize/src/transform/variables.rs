@@ -20,7 +20,7 @@ pub(crate) fn collect(
     for variable in new {
         let id = id_of(&variable.object);
         let exact = !id.namespace.is_empty() || id.cluster_scoped;
-        let found = resources.matching_any(|other| {
+        let found = resources.matching_any(&id.name, |other| {
             if exact { id.same_object(other) } else { id.same_name_and_kind(other) }
         });
         if found.len() > 1 {
