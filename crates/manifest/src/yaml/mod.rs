@@ -6,6 +6,7 @@
 
 mod block;
 mod builder;
+mod order;
 mod read;
 mod scalar;
 mod text;
