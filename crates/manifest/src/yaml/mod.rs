@@ -8,6 +8,7 @@ mod block;
 mod builder;
 mod order;
 mod read;
+mod relax;
 mod scalar;
 mod text;
 mod write;
