@@ -29,6 +29,11 @@ fuzz: tools
 	    -max_total_time=$(SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 || exit 1; \
 	done
 
+# Whole builds against the reference, on the corpus of real builds.
+bench-build: tools
+	@cargo build --quiet --release -p sluice-cli -p corpus
+	@"$${CARGO_TARGET_DIR:-target}/release/corpus" bench-build
+
 ci: fmt lint deny docs test corpus
 
 fmt: tools

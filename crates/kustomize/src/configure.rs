@@ -15,11 +15,11 @@ use crate::{Error, builtin, decode, definitions};
 /// The label that a validator may leave behind.
 const VALIDATED_BY: &str = "validated-by";
 
-fn not_yaml(error: &yaml::Error) -> Error {
+pub(crate) fn not_yaml(error: &yaml::Error) -> Error {
     Error::rule(error.to_string()).during("error converting YAML to JSON")
 }
 
-fn not_json(text: String) -> Error {
+pub(crate) fn not_json(text: String) -> Error {
     Error::rule(text).during("error unmarshaling JSON: while decoding JSON")
 }
 

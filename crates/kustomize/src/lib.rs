@@ -28,6 +28,7 @@ mod error;
 mod fieldspec;
 pub mod files;
 mod generate;
+mod go_type;
 mod kustomization;
 mod load;
 mod migrate;

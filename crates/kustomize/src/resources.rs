@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use manifest::Value;
+use manifest::pattern::Pattern;
 use manifest::scope::is_cluster_scoped;
-use manifest::selector::{Pattern, Selector};
+use manifest::selector::{self, Selector};
+use manifest::value::Number;
 use manifest::yaml::{self, Document};
+use manifest::{Map, Value};
 
 use crate::Error;
 use crate::kustomization::Target;
@@ -97,8 +99,13 @@ impl Resources {
     /// Indexes of what a target selects.
     pub(crate) fn select(&self, target: &Target) -> Result<Vec<usize>, Error> {
         let matcher = Matcher::new(target)?;
-        let selected = |resource: &Resource| matcher.selects(resource);
-        Ok(self.0.iter().enumerate().filter(|(_, r)| selected(r)).map(|(at, _)| at).collect())
+        let mut selected = Vec::new();
+        for (at, resource) in self.0.iter().enumerate() {
+            if matcher.selects(resource)? {
+                selected.push(at);
+            }
+        }
+        Ok(selected)
     }
 
     pub(crate) fn drop_deleted(&mut self) {
@@ -206,8 +213,9 @@ pub(crate) struct Matcher {
     kind: Pattern,
     name: Pattern,
     namespace: Pattern,
-    labels: Selector,
-    annotations: Selector,
+    // What is wrong with a selector is told when it is needed.
+    labels: Result<Selector, selector::Error>,
+    annotations: Result<Selector, selector::Error>,
 }
 
 impl Matcher {
@@ -218,18 +226,18 @@ impl Matcher {
             kind: Pattern::new(&target.kind)?,
             name: Pattern::new(&target.name)?,
             namespace: Pattern::new(&target.namespace)?,
-            labels: Selector::parse(&target.label_selector)?,
-            annotations: Selector::parse(&target.annotation_selector)?,
+            labels: Selector::parse(&target.label_selector),
+            annotations: Selector::parse(&target.annotation_selector),
         })
     }
 
-    fn selects(&self, resource: &Resource) -> bool {
+    fn selects(&self, resource: &Resource) -> Result<bool, Error> {
         let (current, original) = (resource.id(), resource.original_id());
         let namespaces = [original.effective_namespace(), current.effective_namespace()];
-        namespaces.iter().any(|namespace| self.namespace.matches(namespace))
+        let fits_id = namespaces.iter().any(|namespace| self.namespace.matches(namespace))
             && [&original.name, &current.name].iter().any(|name| self.name.matches(name))
-            && self.fits_kind(&current)
-            && self.fits_metadata(&resource.value)
+            && self.fits_kind(&current);
+        Ok(fits_id && self.fits_metadata(&resource.value)?)
     }
 
     /// Whether an identity fits, by exact namespace.
@@ -243,9 +251,13 @@ impl Matcher {
             && self.kind.matches(&id.gvk.kind)
     }
 
-    pub(crate) fn fits_metadata(&self, value: &Value) -> bool {
-        self.labels.matches(value.at(&["metadata", "labels"]))
-            && self.annotations.matches(value.at(&["metadata", "annotations"]))
+    pub(crate) fn fits_metadata(&self, value: &Value) -> Result<bool, Error> {
+        let labels = self.labels.as_ref().map_err(Clone::clone)?;
+        if !labels.matches(value.at(&["metadata", "labels"])) {
+            return Ok(false);
+        }
+        let annotations = self.annotations.as_ref().map_err(Clone::clone)?;
+        Ok(annotations.matches(value.at(&["metadata", "annotations"])))
     }
 }
 
@@ -264,8 +276,12 @@ pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
                     )
                     && (map.contains_key("items") || map.contains_key("functionConfig")) =>
             {
-                if let Some(Value::List(items)) = map.shift_remove("items") {
-                    queue.extend(items.into_iter().map(plain_document));
+                match map.shift_remove("items") {
+                    Some(Value::List(items)) => {
+                        queue.extend(items.into_iter().map(plain_document));
+                    }
+                    Some(Value::Map(items)) if !items.is_empty() => return Err(no_metadata()),
+                    _ => {}
                 }
             }
             value => queue.push(Document { value, blanks: document.blanks }),
@@ -286,8 +302,9 @@ pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
                 let items = items.iter().cloned().map(plain_document).collect();
                 queue.extend(checked(items)?);
             }
-            Some(_) => {
-                let text = format!("expected array in {kind}/items, but found something else");
+            Some(other) => {
+                let found = go_type(other);
+                let text = format!("expected array in {kind}/items, but found {found}");
                 return Err(ReadError::Rule(text));
             }
         }
@@ -320,6 +337,23 @@ impl ReadError {
     }
 }
 
+fn no_metadata() -> ReadError {
+    ReadError::Rule("missing Resource metadata".to_owned())
+}
+
+/// What Go calls the type of a value.
+pub(crate) fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "invalid",
+        Value::Bool(_) => "bool",
+        Value::Number(Number::Float(_)) => "float64",
+        Value::Number(_) => "int",
+        Value::String(_) => "string",
+        Value::List(_) => "[]interface {}",
+        Value::Map(_) => "map[string]interface {}",
+    }
+}
+
 /// Leaves out what is empty; everything else needs a kind and a name.
 fn checked(documents: Vec<Document>) -> Result<Vec<Document>, ReadError> {
     let mut result = Vec::with_capacity(documents.len());
@@ -329,7 +363,7 @@ fn checked(documents: Vec<Document>) -> Result<Vec<Document>, ReadError> {
             Value::Null => continue,
             Value::Map(map) if map.is_empty() => continue,
             Value::Map(_) => {}
-            _ => return Err(ReadError::Rule("missing Resource metadata".to_owned())),
+            _ => return Err(no_metadata()),
         }
         let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
         let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
@@ -341,9 +375,26 @@ fn checked(documents: Vec<Document>) -> Result<Vec<Document>, ReadError> {
             result.push(document);
             continue;
         };
+        let texts = |field| {
+            let map = document.value.at(&["metadata", field]).and_then(Value::as_map);
+            let mut texts: Vec<_> = map
+                .into_iter()
+                .flat_map(Map::iter)
+                .map(|(key, value)| format!("{key}:{}", value.to_text()))
+                .collect();
+            texts.sort();
+            texts.join(" ")
+        };
+        let (labels, annotations) = (texts("labels"), texts("annotations"));
+        if [&api_version, &kind, &name, &namespace, &labels, &annotations]
+            .iter()
+            .all(|text| text.is_empty())
+        {
+            return Err(no_metadata());
+        }
         return Err(ReadError::Rule(format!(
             "missing {missing} in object {{{{{api_version} {kind}}} {{{{{name} {namespace}}} \
-             map[] map[]}}}}"
+             map[{labels}] map[{annotations}]}}}}"
         )));
     }
     Ok(result)

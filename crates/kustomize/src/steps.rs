@@ -3,12 +3,12 @@
 use manifest::{Value, yaml};
 
 use crate::accumulate::{Build, Layer};
-use crate::configure::record;
+use crate::configure::{self, record};
 use crate::fieldspec::Config;
 use crate::kustomization::{Kustomization, Patch, ReplacementEntry};
 use crate::load::Location;
 use crate::resource::Resource;
-use crate::resources::Resources;
+use crate::resources::{self, Resources};
 use crate::transform::{
     annotations, images, labels, names, namespace, patches, replacements, replicas,
 };
@@ -156,20 +156,19 @@ impl Build<'_> {
                 return Err(Error::rule("cannot specify both path and inline replacement"));
             }
             let text = self.loader.load_text(at, &entry.path)?;
-            let value = yaml::read_configuration(&text)
-                .map_err(|source| Error::Malformed { file: entry.path.clone(), source })?;
-            match value {
-                Value::List(items) => {
-                    for item in items {
-                        all.push(decode::lenient(&item).map_err(Error::rule)?);
-                    }
+            let value = yaml::read_configuration(&text).map_err(|e| configure::not_yaml(&e))?;
+            let items = match &value {
+                Value::List(items) => items.as_slice(),
+                Value::Map(_) => std::slice::from_ref(&value),
+                other => {
+                    let kind = resources::go_type(other);
+                    return Err(Error::rule(format!(
+                        "unsupported replacement type encountered within replacement path: {kind}"
+                    )));
                 }
-                Value::Map(_) => all.push(decode::lenient(&value).map_err(Error::rule)?),
-                _ => {
-                    return Err(Error::rule(
-                        "unsupported replacement type encountered within replacement path: invalid",
-                    ));
-                }
+            };
+            for item in items {
+                all.push(decode::lenient(item).map_err(configure::not_json)?);
             }
         }
         Ok(all)

@@ -18,6 +18,7 @@ mod id;
 mod map;
 mod object;
 pub mod path;
+pub mod pattern;
 pub mod scope;
 pub mod selector;
 pub mod value;

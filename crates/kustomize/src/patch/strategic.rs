@@ -253,7 +253,7 @@ fn expect_kind(
     };
     let text = yaml::to_string(patch);
     Err(Error::rule(format!(
-        "wrong node kind: expected {wanted} but was {found}: node contents:\n{text}"
+        "wrong node kind: expected {wanted} but got {found}: node contents:\n{text}"
     )))
 }
 

@@ -55,7 +55,7 @@ fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
         let text = manifest::yaml::to_string(value);
         let found = if value.as_list().is_some() { "SequenceNode" } else { "ScalarNode" };
         return Err(Error::rule(format!(
-            "wrong node kind: expected MappingNode but was {found}: node contents:\n{text}"
+            "wrong node kind: expected MappingNode but got {found}: node contents:\n{text}"
         )));
     }
     let map = map_of(value);

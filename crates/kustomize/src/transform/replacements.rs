@@ -1,9 +1,10 @@
 //! Values copied from one object to fields of others.
 
-use manifest::selector::compile;
+use manifest::pattern::compile;
 use manifest::{Map, Value, path, yaml};
 
 use crate::Error;
+use crate::error::During;
 use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, ReplacementTarget};
 use crate::resource::{Id, Resource, TEXT_BYTES_MAX, bounded};
 use crate::resources::{Matcher, Resources};
@@ -16,16 +17,16 @@ const PATH_PARTS_MAX: usize = 256;
 pub(crate) fn apply(resources: &mut Resources, entries: &[ReplacementEntry]) -> Result<(), Error> {
     for entry in entries {
         let Some(targets) = &entry.targets else { return Err(incomplete()) };
-        let value = match (&entry.source_value, &entry.source) {
+        let mut source = match (&entry.source_value, &entry.source) {
             (None, None) => return Err(incomplete()),
             (Some(_), Some(_)) => {
                 return Err(Error::rule("value and resource selectors are mutually exclusive"));
             }
-            (Some(text), None) => yaml::resolve_plain(text),
+            (Some(text), None) => Source { value: yaml::resolve_plain(text), at: None },
             (None, Some(source)) => read(resources, source)?,
         };
         for target in targets {
-            write(resources, &value, target)?;
+            write(resources, &mut source, target)?;
         }
     }
     Ok(())
@@ -41,7 +42,14 @@ fn ids(resource: &Resource) -> Vec<Id> {
     std::iter::once(current).chain(resource.former_ids()).collect()
 }
 
-fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Error> {
+/// What is copied.
+struct Source {
+    value: Value,
+    /// The resource and field that the value is in, and follows.
+    at: Option<(usize, Vec<String>)>,
+}
+
+fn read(resources: &Resources, source: &ReplacementSource) -> Result<Source, Error> {
     let gvk = manifest::Gvk {
         group: source.group.clone(),
         version: source.version.clone(),
@@ -55,9 +63,9 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
                 || wanted.effective_namespace() == id.effective_namespace())
             && id.is_selected(&wanted.gvk)
     };
-    let mut found = resources.0.iter().filter(|resource| ids(resource).iter().any(fits));
+    let mut found = resources.0.iter().enumerate().filter(|(_, one)| ids(one).iter().any(fits));
     let described = described(&wanted, source);
-    let Some(resource) = found.next() else {
+    let Some((at, resource)) = found.next() else {
         return Err(Error::rule(format!("nothing selected by {described}")));
     };
     if found.next().is_some() {
@@ -67,7 +75,8 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
         "" => DEFAULT_PATH,
         path => path,
     };
-    let value = lookup(&resource.value, &path::split_dots(field_path))
+    let parts = path::split_dots(field_path);
+    let value = lookup(&resource.value, &parts)
         .map_err(|error| error.during("error looking up replacement source"))?;
     let empty = |value: &Value| match value {
         Value::Null => true,
@@ -80,7 +89,10 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
             "fieldPath `{field_path}` is missing for replacement source {wanted}"
         )));
     };
-    refine(value, source.options.as_ref())
+    match source.options.as_ref().filter(|options| !options.delimiter.is_empty()) {
+        Some(options) => Ok(Source { value: refine(value, options)?, at: None }),
+        None => Ok(Source { value: value.clone(), at: Some((at, parts)) }),
+    }
 }
 
 fn described(id: &Id, source: &ReplacementSource) -> String {
@@ -97,10 +109,8 @@ fn described(id: &Id, source: &ReplacementSource) -> String {
     parts.join(":")
 }
 
-fn refine(value: &Value, options: Option<&FieldOptions>) -> Result<Value, Error> {
-    let Some(options) = options.filter(|options| !options.delimiter.is_empty()) else {
-        return Ok(value.clone());
-    };
+/// The part of a text that the options name.
+fn refine(value: &Value, options: &FieldOptions) -> Result<Value, Error> {
     if matches!(value, Value::Map(_) | Value::List(_)) {
         return Err(Error::rule("delimiter option can only be used with scalar nodes"));
     }
@@ -120,13 +130,14 @@ fn refine(value: &Value, options: Option<&FieldOptions>) -> Result<Value, Error>
 
 fn write(
     resources: &mut Resources,
-    value: &Value,
+    source: &mut Source,
     target: &ReplacementTarget,
 ) -> Result<(), Error> {
     let Some(select) = &target.select else {
         return Err(Error::rule("target must specify resources to select"));
     };
-    let matcher = Matcher::new(select)?;
+    let creating = || "error creating target selector".to_owned();
+    let matcher = Matcher::new(select).during(creating)?;
     let mut rejected = Vec::new();
     for reject in &target.reject {
         let by_metadata =
@@ -134,26 +145,31 @@ fn write(
         let by_id = [&reject.group, &reject.version, &reject.kind, &reject.name, &reject.namespace]
             .iter()
             .any(|text| !text.is_empty());
-        rejected.push((Matcher::new(reject)?, by_metadata, by_id));
+        rejected.push((Matcher::new(reject).during(creating)?, by_metadata, by_id));
     }
-    for resource in resources.iter_mut() {
+    for (at, resource) in resources.iter_mut().enumerate() {
         let ids = ids(resource);
-        let refused = rejected.iter().any(|(matcher, by_metadata, by_id)| {
-            (*by_metadata && matcher.fits_metadata(&resource.value))
-                || (*by_id && ids.iter().any(|id| matcher.fits(id)))
-        });
-        let selected = matcher.fits_metadata(&resource.value)
-            && !refused
-            && ids.iter().any(|id| matcher.fits(id));
-        if !selected {
+        let mut selected = matcher.fits_metadata(&resource.value)?;
+        for (matcher, by_metadata, by_id) in &rejected {
+            selected = selected
+                && !(*by_metadata && matcher.fits_metadata(&resource.value)?)
+                && !(*by_id && ids.iter().any(|id| matcher.fits(id)));
+        }
+        if !selected || !ids.iter().any(|id| matcher.fits(id)) {
             continue;
         }
         let default = [DEFAULT_PATH.to_owned()];
         let paths =
             if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
         for field_path in paths {
-            copy(&mut resource.value, value, field_path, target.options.as_ref())?;
+            copy(&mut resource.value, &source.value, field_path, target.options.as_ref())?;
             bounded(&resource.value)?;
+            // The reference copies from the field itself, which this may have changed.
+            if let Some((_, parts)) = source.at.as_ref().filter(|(from, _)| *from == at)
+                && let Ok(Some(value)) = lookup(&resource.value, parts)
+            {
+                source.value = value.clone();
+            }
         }
     }
     Ok(())
@@ -305,7 +321,7 @@ fn wrong_kind<'a>(value: &Value, wanted: &str) -> Result<Option<&'a Value>, Erro
     };
     let text = yaml::to_string(value);
     Err(Error::rule(format!(
-        "wrong node kind: expected {wanted} but was {found}: node contents:\n{text}"
+        "wrong node kind: expected {wanted} but got {found}: node contents:\n{text}"
     )))
 }
 

@@ -22,10 +22,16 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Option<Vec<Document>> {
     let lines = text::Lines::new(text);
     let mut reader =
         Reader { lines, builder: Builder::new(dialect), open: Vec::new(), has_root: false };
+    let mut began = false;
     while let Some(line) = reader.lines.next() {
         if line.is_blank() || line.is_comment() {
             continue;
         }
+        if began && dialect == Dialect::Configuration && is_mark(line.content) {
+            // Only the first document of a configuration file is ever read.
+            return None;
+        }
+        began = true;
         match line.content {
             content if line.indent > 0 || !is_mark(content) => reader.line(line)?,
             content => {

@@ -64,6 +64,19 @@ impl Builder {
         self.documents
     }
 
+    /// How far this is, to return to.
+    pub(super) fn mark(&self) -> usize {
+        self.documents.len()
+    }
+
+    /// Forgets what came after a mark.
+    pub(super) fn reset(&mut self, mark: usize) {
+        self.documents.truncate(mark);
+        self.stack.clear();
+        self.blanks.clear();
+        self.anchors.clear();
+    }
+
     pub(super) fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
@@ -99,7 +112,10 @@ impl Builder {
 
     /// An alias of what an anchor has named.
     pub(super) fn alias(&mut self, anchor: usize, line: usize) -> Result<(), Error> {
-        let value = self.anchors.get(&anchor).cloned().unwrap_or_default();
+        let Some(value) = self.anchors.get(&anchor).cloned() else {
+            let what = "an anchor's value contains itself".to_owned();
+            return Err(Error::Syntax { line, what });
+        };
         self.alias_nodes += value.nodes();
         if self.alias_nodes > ALIAS_NODES_MAX {
             return Err(Error::Limit("alias expansion"));
@@ -185,6 +201,9 @@ impl Builder {
         let dialect = self.dialect;
         let Some(open) = self.stack.last_mut() else { return Ok(()) };
         if plain && text == "<<" && tag.is_none() {
+            if dialect == Dialect::Manifest && !open.merges.is_empty() {
+                return Err(Error::DuplicateMerge);
+            }
             open.key = Some(NextKey::Merge);
             return Ok(());
         }

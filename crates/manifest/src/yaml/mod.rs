@@ -6,7 +6,9 @@
 
 mod block;
 mod builder;
+mod order;
 mod read;
+mod relax;
 mod scalar;
 mod text;
 mod write;

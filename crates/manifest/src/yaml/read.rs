@@ -7,6 +7,7 @@ use crate::Value;
 use super::Dialect;
 use super::block;
 use super::builder::{Builder, Node, Place};
+use super::relax;
 
 /// How deep a document may nest.
 pub const DEPTH_MAX: usize = 256;
@@ -57,6 +58,12 @@ pub enum Error {
     /// A merge key whose value is no mapping.
     #[error("yaml: map merge requires map or sequence of maps as the value")]
     Merge,
+    /// A mapping with two merge keys.
+    #[error("duplicate merge key")]
+    DuplicateMerge,
+    /// A line that separates documents holds something else.
+    #[error("invalid document separator: {0}")]
+    Separator(String),
     /// A bound of this reader is exceeded.
     #[error("yaml: {0} exceeds its limit")]
     Limit(&'static str),
@@ -102,6 +109,58 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, E
 /// Reads with the full parser.
 pub(super) fn parsed(text: &str, dialect: Dialect) -> Result<Vec<Document>, Error> {
     let mut builder = Builder::new(dialect);
+    match dialect {
+        Dialect::Manifest => {
+            for part in parts(text)? {
+                first_document(part, &mut builder)?;
+            }
+        }
+        Dialect::Configuration => first_document(text, &mut builder)?,
+    }
+    Ok(builder.finish())
+}
+
+/// Cuts a text where kustomize does: at lines that begin with three dashes and hold nothing else.
+fn parts(text: &str) -> Result<Vec<&str>, Error> {
+    let mut parts = Vec::new();
+    let (mut start, mut from) = (0, 0);
+    while let Some(found) = text[from..].find("\n---") {
+        let at = from + found;
+        let Some(length) = text[at + 1..].find('\n') else { break };
+        let (end, separator) = (at + 1 + length, &text[at + 1..at + 1 + length]);
+        let content = separator.trim_start_matches("---").trim();
+        if !content.is_empty() && !content.starts_with('#') {
+            return Err(Error::Separator(separator.trim().to_owned()));
+        }
+        // The break before a separator belongs to the document that it ends.
+        parts.push(&text[start..=at]);
+        start = end + 1;
+        // The break of one separator can begin no other.
+        from = start;
+    }
+    parts.push(&text[start..]);
+    Ok(parts)
+}
+
+/// Reads the first document of a text; what the parser refuses is tried in a stricter spelling.
+fn first_document(text: &str, builder: &mut Builder) -> Result<(), Error> {
+    let mark = builder.mark();
+    match events(text, builder) {
+        Err(error @ Error::Syntax { .. }) => {
+            let Some(relaxed) = relax::relaxed(text) else { return Err(error) };
+            builder.reset(mark);
+            events(&relaxed, builder).map_err(|_| error)
+        }
+        result => result,
+    }
+}
+
+fn events(text: &str, builder: &mut Builder) -> Result<(), Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(line) = text.lines().position(|line| line.contains(is_control)) {
+        let what = "control characters are not allowed".to_owned();
+        return Err(Error::Syntax { line: line + 1, what });
+    }
     let open_end = OpenEnd::of(text);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Error::Syntax {
@@ -127,10 +186,16 @@ pub(super) fn parsed(text: &str, dialect: Dialect) -> Result<Vec<Document>, Erro
             }
             Event::MappingEnd | Event::SequenceEnd => builder.close()?,
             Event::Alias(anchor) => builder.alias(anchor, line)?,
+            Event::DocumentEnd => return Ok(()),
             _ => {}
         }
     }
-    Ok(builder.finish())
+    Ok(())
+}
+
+/// Whether go-yaml refuses a character wherever it stands.
+fn is_control(c: char) -> bool {
+    !matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// Where a text ends that does not end its last line.

@@ -11,6 +11,7 @@ use crate::Map;
 use crate::value::{Number, Value};
 
 use super::Dialect;
+use super::order::{self, natural};
 use super::scalar::{self, Scalar};
 
 /// Text folds at the first blank past this column.
@@ -90,7 +91,7 @@ impl Emitter<'_> {
             map.iter().for_each(|(key, value)| self.entry(key, value));
         } else {
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by(|(a, _), (b, _)| natural(a, b));
+            order::sort(&mut entries, |(a, _), (b, _)| natural(a, b));
             entries.into_iter().for_each(|(key, value)| self.entry(key, value));
         }
         self.indent = before;
@@ -612,44 +613,6 @@ fn escaped(c: char) -> String {
         }
     };
     format!("\\{short}")
-}
-
-/// The order of keys: letters after other characters, runs of digits by their value.
-pub(super) fn natural(a: &str, b: &str) -> Ordering {
-    let common = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    if common == a.len() || common == b.len() {
-        return a.len().cmp(&b.len());
-    }
-    let letters = |text: &str| text.as_bytes()[common].is_ascii_alphabetic();
-    if letters(a) && letters(b) {
-        return a.as_bytes()[common].cmp(&b.as_bytes()[common]);
-    }
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let Some(at) = a.iter().zip(&b).position(|(x, y)| x != y) else {
-        return a.len().cmp(&b.len());
-    };
-    let (x, y) = (a[at], b[at]);
-    match (x.is_alphabetic(), y.is_alphabetic()) {
-        (true, true) => return x.cmp(&y),
-        (true, false) => return Ordering::Greater,
-        (false, true) => return Ordering::Less,
-        (false, false) => {}
-    }
-    let mut seed = 0_i64;
-    if x == '0' || y == '0' {
-        let digits = a[..at].iter().rev().take_while(|c| c.is_numeric());
-        if digits.into_iter().any(|c| *c != '0') {
-            seed = 1;
-        }
-    }
-    let run = |text: &[char]| {
-        let digits = text[at..].iter().take_while(|c| c.is_ascii_digit());
-        digits.fold((seed, 0_usize), |(number, count), c| {
-            let digit = i64::from(u32::from(*c) - u32::from('0'));
-            (number.wrapping_mul(10).wrapping_add(digit), count + 1)
-        })
-    };
-    run(&a).cmp(&run(&b)).then(x.cmp(&y))
 }
 
 fn json(value: &Value, out: &mut String) {
