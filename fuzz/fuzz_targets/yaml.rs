@@ -2,20 +2,21 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use manifest::Value;
 use manifest::yaml;
 
 fuzz_target!(|text: &str| {
     for document in yaml::read_manifests(text).unwrap_or_default() {
-        let written = yaml::to_string(&document.value);
-        let read = yaml::read_configuration(&written);
-        assert_eq!(read.as_ref(), Ok(&document.value), "written as\n{written}");
+        reads_as_written(&document.value);
     }
     if let Ok(value) = yaml::read_configuration(text) {
-        let written = yaml::to_string(&value);
-        assert_eq!(
-            yaml::read_configuration(&written).as_ref(),
-            Ok(&value),
-            "written as\n{written}"
-        );
+        reads_as_written(&value);
     }
 });
+
+fn reads_as_written(value: &Value) {
+    let written = yaml::to_string(value);
+    if !sluice_fuzz::has_other_breaks(&written) {
+        assert_eq!(yaml::read_configuration(&written).as_ref(), Ok(value), "written as\n{written}");
+    }
+}

@@ -61,11 +61,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
         traced: false,
     };
     let at = Location { directory: root.clone(), above: Vec::new() };
-    if files.kind(root).is_none() {
-        let problem =
-            format!("evalsymlink failure on '{root}' : lstat {root}: no such file or directory");
-        return Err(Error::File { problem });
-    }
+    build.loader.confirm(root)?;
     let (file, file_name) = build.loader.kustomization(&at, &mut build.warnings)?;
     build.traced = !file.build_metadata.is_empty();
     let layer = Layer { at, file, file_name };
@@ -75,7 +71,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     let config = build.defaults.with(&gathered.config)?;
     references::apply(&mut gathered.resources, &config.name_reference)?;
     variables::resolve(&mut gathered.resources, &gathered.variables, &config.var_reference)?;
-    emit::drop_local(&mut gathered.resources);
+    emit::drop_local(&mut gathered.resources)?;
     let documents = emit::finish(gathered.resources, &layer.file, options)?;
     Ok(Built { documents, warnings: build.warnings })
 }

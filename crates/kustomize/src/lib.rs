@@ -51,6 +51,8 @@ pub struct Options {
     pub load_restriction: LoadRestriction,
     /// The order of objects where the root kustomization names none.
     pub order: Order,
+    /// Whether every object is labelled as managed, as if `buildMetadata` asked for it.
+    pub managed_by_label: bool,
 }
 
 /// Which files a kustomization may read.

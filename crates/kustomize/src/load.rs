@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::error::During;
 use crate::files::{FilePath, Files, Kind};
 use crate::kustomization::{FILE_NAMES, Kustomization};
 use crate::migrate::migrate;
@@ -155,6 +154,16 @@ impl<'a> Loader<'a> {
         Ok(bytes)
     }
 
+    /// Fails if there is no directory at a path.
+    pub(crate) fn confirm(&self, path: &FilePath) -> Result<(), Error> {
+        let problem = match self.files.kind(path) {
+            Some(Kind::Directory) => return Ok(()),
+            Some(Kind::File) => format!("'{path}': file is not directory"),
+            None => format!("not a valid directory: {}", self.not_there(path)),
+        };
+        Err(Error::File { problem }.during("must build at directory"))
+    }
+
     /// Follows a reference to a directory.
     pub(crate) fn enter(&self, at: &Location, name: &str) -> Result<Location, Error> {
         if name.is_empty() {
@@ -167,18 +176,7 @@ impl<'a> Loader<'a> {
         let Some(path) = at.directory().join(name) else {
             return Err(outside("enter", name));
         };
-        match self.files.kind(&path) {
-            Some(Kind::Directory) => {}
-            Some(Kind::File) => {
-                return Err(Error::File { problem: format!("'{path}': file is not directory") })
-                    .during(|| "must build at directory".to_owned());
-            }
-            None => {
-                let problem = format!("not a valid directory: {}", self.not_there(&path));
-                return Err(Error::File { problem })
-                    .during(|| "must build at directory".to_owned());
-            }
-        }
+        self.confirm(&path)?;
         let mut above = at.above.clone();
         above.push(at.directory.clone());
         if let Some(visited) = above.iter().rev().find(|visited| visited.is_within(&path)) {

@@ -280,7 +280,9 @@ pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
                     Some(Value::List(items)) => {
                         queue.extend(items.into_iter().map(plain_document));
                     }
-                    Some(Value::Map(items)) if !items.is_empty() => return Err(no_metadata()),
+                    Some(Value::Map(items)) if !items.is_empty() => {
+                        return Err(ReadError::Rule(NO_METADATA.to_owned()));
+                    }
                     _ => {}
                 }
             }
@@ -322,9 +324,24 @@ fn plain_document(value: Value) -> Document {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error(transparent)]
-    Yaml(#[from] yaml::Error),
+    Yaml(yaml::Error),
     #[error("{0}")]
     Rule(String),
+}
+
+impl From<yaml::Error> for ReadError {
+    fn from(error: yaml::Error) -> Self {
+        match error {
+            // Not the grammar is broken, but a rule of what stands on it.
+            yaml::Error::Separator(_) | yaml::Error::DuplicateMerge => {
+                Self::Rule(error.to_string())
+            }
+            yaml::Error::Merge => {
+                Self::Rule("map merge requires map or sequence of maps as the value".to_owned())
+            }
+            other => Self::Yaml(other),
+        }
+    }
 }
 
 impl ReadError {
@@ -337,8 +354,37 @@ impl ReadError {
     }
 }
 
-fn no_metadata() -> ReadError {
-    ReadError::Rule("missing Resource metadata".to_owned())
+const NO_METADATA: &str = "missing Resource metadata";
+
+/// What an object lacks, if it lacks a kind or a name.
+pub(crate) fn missing(value: &Value) -> Option<String> {
+    let text = |keys: &[&str]| value.at(keys).map(Value::to_text).unwrap_or_default();
+    let (kind, name) = (text(&["kind"]), text(&["metadata", "name"]));
+    let missing = match (kind.as_str(), name.as_str()) {
+        ("", _) => "kind",
+        (kind, "") if !kind.ends_with("List") => "metadata.name",
+        _ => return None,
+    };
+    let texts = |field| {
+        let map = value.at(&["metadata", field]).and_then(Value::as_map);
+        let mut texts: Vec<_> = map
+            .into_iter()
+            .flat_map(Map::iter)
+            .map(|(key, value)| format!("{key}:{}", value.to_text()))
+            .collect();
+        texts.sort();
+        texts.join(" ")
+    };
+    let (api_version, namespace) = (text(&["apiVersion"]), text(&["metadata", "namespace"]));
+    let (labels, annotations) = (texts("labels"), texts("annotations"));
+    let parts = [&api_version, &kind, &name, &namespace, &labels, &annotations];
+    if parts.iter().all(|part| part.is_empty()) {
+        return Some(NO_METADATA.to_owned());
+    }
+    Some(format!(
+        "missing {missing} in object {{{{{api_version} {kind}}} {{{{{name} {namespace}}} \
+         map[{labels}] map[{annotations}]}}}}"
+    ))
 }
 
 /// What Go calls the type of a value.
@@ -358,44 +404,12 @@ pub(crate) fn go_type(value: &Value) -> &'static str {
 fn checked(documents: Vec<Document>) -> Result<Vec<Document>, ReadError> {
     let mut result = Vec::with_capacity(documents.len());
     for document in documents {
-        let text = |keys: &[&str]| document.value.at(keys).map(Value::to_text).unwrap_or_default();
         match &document.value {
             Value::Null => continue,
             Value::Map(map) if map.is_empty() => continue,
-            Value::Map(_) => {}
-            _ => return Err(no_metadata()),
+            value => missing(value).map_or(Ok(()), |text| Err(ReadError::Rule(text)))?,
         }
-        let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
-        let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
-        let missing = if kind.is_empty() {
-            "kind"
-        } else if name.is_empty() && !kind.ends_with("List") {
-            "metadata.name"
-        } else {
-            result.push(document);
-            continue;
-        };
-        let texts = |field| {
-            let map = document.value.at(&["metadata", field]).and_then(Value::as_map);
-            let mut texts: Vec<_> = map
-                .into_iter()
-                .flat_map(Map::iter)
-                .map(|(key, value)| format!("{key}:{}", value.to_text()))
-                .collect();
-            texts.sort();
-            texts.join(" ")
-        };
-        let (labels, annotations) = (texts("labels"), texts("annotations"));
-        if [&api_version, &kind, &name, &namespace, &labels, &annotations]
-            .iter()
-            .all(|text| text.is_empty())
-        {
-            return Err(no_metadata());
-        }
-        return Err(ReadError::Rule(format!(
-            "missing {missing} in object {{{{{api_version} {kind}}} {{{{{name} {namespace}}} \
-             map[{labels}] map[{annotations}]}}}}"
-        )));
+        result.push(document);
     }
     Ok(result)
 }

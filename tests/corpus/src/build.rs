@@ -101,7 +101,7 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
     let asks = |option: &str| meta["options"][option].as_bool() == Some(true);
     let options = Options {
         load_restriction: if asks("load_restrictions_none") {
-            LoadRestriction::Tree
+            LoadRestriction::None
         } else {
             LoadRestriction::RootOnly
         },
@@ -109,6 +109,7 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
             Some("none") => Order::Fifo,
             _ => Order::Legacy,
         },
+        managed_by_label: asks("managed_by_label"),
     };
     let root = FilePath::root().join_clamped("in").join_clamped(root.trim());
     let result = kustomize::build(&files, &root, &options);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use manifest::Value;
 
 use crate::Error;
+use crate::emit;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::resource::Resource;
 use crate::resources::Resources;
@@ -120,7 +121,7 @@ fn refuse_conflicts(resources: &Resources) -> Result<(), Error> {
         let id = resource.id();
         let namespace = id.effective_namespace().to_owned();
         if let Some(first) = seen.insert((id.gvk.clone(), id.name.clone(), namespace), resource) {
-            let json = |resource: &Resource| manifest::yaml::to_json(&resource.value);
+            let json = |resource: &Resource| manifest::yaml::to_json(&emit::with_history(resource));
             let (first, second) = (json(first), json(resource));
             return Err(Error::rule(format!(
                 "namespace transformation produces ID conflict: [{first} {second}]"
