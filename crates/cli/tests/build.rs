@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+#![allow(clippy::needless_raw_string_hashes, reason = "the library writes them so")]
 //! `sluice build` as a user runs it.
 
 use std::path::Path;

@@ -10,9 +10,10 @@ use crate::files::{FilePath, Files};
 use crate::generate::hash;
 use crate::kustomization::{COMPONENT_KIND, Kustomization, Variable};
 use crate::load::{Loader, Location, is_remote};
+use crate::manifests;
 use crate::patch::schema::Schema;
 use crate::resource::Origin;
-use crate::resources::{self, Resources, Seen};
+use crate::resources::{Resources, Seen};
 use crate::transform::{references, variables};
 use crate::{Built, Error, Options, emit};
 
@@ -176,7 +177,7 @@ impl Build<'_> {
         let step = || format!("accumulating resources from '{entry}'");
         let read = |build: &mut Self| {
             let text = build.loader.load_text(&layer.at, entry)?;
-            resources::read(&text).map_err(|error| error.in_file(entry))
+            manifests::read(&text).map_err(|error| error.in_file(entry))
         };
         let in_step = |error: Error| match error {
             Error::Refused(_) | Error::Limit(_) => error,

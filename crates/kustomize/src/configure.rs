@@ -8,8 +8,9 @@ use crate::error::During;
 use crate::fieldspec::Config;
 use crate::generate::data;
 use crate::kustomization::Kustomization;
+use crate::manifests;
 use crate::resource::{Origin, Resource};
-use crate::resources::{self, Resources};
+use crate::resources::Resources;
 use crate::{Error, builtin, decode, definitions};
 
 /// The label that a validator may leave behind.
@@ -102,14 +103,14 @@ impl Build<'_> {
     ) -> Result<Vec<Resource>, Error> {
         let mut gathered = Gathered::default();
         for entry in entries {
-            let Ok(mut inline) = resources::read(entry) else { continue };
+            let Ok(mut inline) = manifests::read(entry) else { continue };
             let path = self.traced_path(&layer.at, layer.file_name);
             for resource in inline.iter_mut().filter(|_| self.traced) {
                 resource.history.origin = Some(Origin { path: path.clone(), ..Origin::default() });
             }
             gathered.resources.append(inline)?;
         }
-        for entry in entries.iter().filter(|entry| resources::read(entry).is_err()) {
+        for entry in entries.iter().filter(|entry| manifests::read(entry).is_err()) {
             self.add_entry(layer, &mut gathered, entry)?;
         }
         Ok(gathered.resources.0)

@@ -5,8 +5,9 @@ use manifest::{Object, Value};
 
 use crate::error::During;
 use crate::kustomization::Kustomization;
+use crate::manifests;
 use crate::resource::{Id, Origin, Resource, map_in};
-use crate::resources::{self, Resources};
+use crate::resources::Resources;
 use crate::transform::order;
 use crate::{Error, Options, Order};
 
@@ -45,7 +46,7 @@ pub(crate) fn drop_local(resources: &mut Resources) -> Result<(), Error> {
         if resource.kind().is_empty()
             || (resource.name().is_empty() && !resource.kind().ends_with("List"))
         {
-            let missing = resources::missing(&with_history(resource));
+            let missing = manifests::missing(&with_history(resource));
             return missing.map_or(Ok(()), |text| Err(Error::rule(text)));
         }
     }
@@ -72,7 +73,8 @@ pub(crate) fn with_history(resource: &Resource) -> Value {
         ("previousNames", listed(|id| &id.name)),
         ("previousNamespaces", listed(Id::effective_namespace)),
     ] {
-        annotations.insert(format!("internal.config.kubernetes.io/{name}"), text.into());
+        let name = format!("internal.config.kubernetes.io/{name}");
+        annotations.insert(name.into(), text.into());
     }
     shown.value
 }

@@ -31,6 +31,7 @@ mod generate;
 mod go_type;
 mod kustomization;
 mod load;
+mod manifests;
 mod migrate;
 mod patch;
 mod resource;

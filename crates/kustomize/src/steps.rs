@@ -7,8 +7,9 @@ use crate::configure::{self, record};
 use crate::fieldspec::Config;
 use crate::kustomization::{Kustomization, Patch, ReplacementEntry};
 use crate::load::Location;
+use crate::manifests;
 use crate::resource::Resource;
-use crate::resources::{self, Resources};
+use crate::resources::Resources;
 use crate::transform::{
     annotations, images, labels, names, namespace, patches, replacements, replicas,
 };
@@ -161,7 +162,7 @@ impl Build<'_> {
                 Value::List(items) => items.as_slice(),
                 Value::Map(_) => std::slice::from_ref(&value),
                 other => {
-                    let kind = resources::go_type(other);
+                    let kind = manifests::go_type(other);
                     return Err(Error::rule(format!(
                         "unsupported replacement type encountered within replacement path: {kind}"
                     )));

@@ -10,4 +10,5 @@ pub(crate) mod patches;
 pub(crate) mod references;
 pub(crate) mod replacements;
 pub(crate) mod replicas;
+mod structured;
 pub(crate) mod variables;

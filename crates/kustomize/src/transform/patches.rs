@@ -6,11 +6,12 @@ use crate::Error;
 use crate::error::During;
 use crate::kustomization::{Patch, PatchOptions, Target};
 use crate::load::{Loader, Location};
+use crate::manifests;
 use crate::patch::json6902::JsonPatch;
 use crate::patch::schema::Schema;
 use crate::patch::strategic;
 use crate::resource::{Resource, map_in, map_of};
-use crate::resources::{self, Resources};
+use crate::resources::Resources;
 
 /// An entry of `patches` with its text read.
 pub(crate) struct Loaded {
@@ -48,7 +49,7 @@ pub(crate) fn load(
             return Err(Error::rule(text));
         }
     };
-    let patch = match (resources::read(&text), JsonPatch::parse(&text)) {
+    let patch = match (manifests::read(&text), JsonPatch::parse(&text)) {
         (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
             let text = format!("illegally qualifies as both an SM and JSON patch: {source}");
             return Err(Error::rule(text));
@@ -172,11 +173,11 @@ pub(crate) fn load_strategic(
 ) -> Result<Vec<Resource>, Error> {
     let mut patches = Vec::new();
     for entry in entries {
-        if let Ok(mut inline) = resources::read(entry) {
+        if let Ok(mut inline) = manifests::read(entry) {
             patches.append(&mut inline);
         } else {
             let text = loader.load_text(at, entry)?;
-            patches.append(&mut resources::read(&text).map_err(|error| error.in_file(entry))?);
+            patches.append(&mut manifests::read(&text).map_err(|error| error.in_file(entry))?);
         }
     }
     if patches.is_empty() {

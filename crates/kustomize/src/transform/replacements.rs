@@ -9,6 +9,8 @@ use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, Re
 use crate::resource::{Id, Resource, TEXT_BYTES_MAX, bounded};
 use crate::resources::{Matcher, Resources};
 
+use super::structured;
+
 const DEFAULT_PATH: &str = "metadata.name";
 /// How long a list may become by an index one past its end: only one longer each time.
 const PATH_PARTS_MAX: usize = 256;
@@ -186,7 +188,7 @@ fn copy(
     if parts.len() > PATH_PARTS_MAX {
         return Err(Error::Limit("field path"));
     }
-    if let Some(done) = copy_into_text(object, value, &parts, create) {
+    if let Some(done) = structured::copy_into_text(object, value, &parts, create) {
         return done;
     }
     let what = if create.is_some() { "find or create" } else { "find" };
@@ -203,51 +205,11 @@ fn copy(
     if count == 0 { Err(Error::rule(failed())) } else { Ok(()) }
 }
 
-/// A path may go on inside a text that is YAML or JSON itself.
-fn copy_into_text(
-    object: &mut Value,
+pub(super) fn set(
+    field: &mut Value,
     value: &Value,
-    parts: &[String],
-    create: Option<&Value>,
-) -> Option<Result<(), Error>> {
-    for at in 1..parts.len() {
-        let (front, rest) = parts.split_at(at);
-        let Ok(Some(Value::String(text))) = lookup(object, front) else { continue };
-        let Ok(mut inner) = yaml::read_one(text) else { continue };
-        let pretty = text.contains('\n') && text.contains("  ");
-        let json = text.trim_start().starts_with(['{', '[']);
-        let mut count = 0_usize;
-        let walked = matching(&mut inner, rest, create, &mut |field| {
-            count += 1;
-            set(field, value, None)
-        });
-        if walked.is_err() || count == 0 {
-            return None;
-        }
-        let written = match (json, pretty) {
-            (true, true) => pretty_json(&inner),
-            (true, false) => yaml::to_json(&inner),
-            (false, _) => yaml::to_string(&inner).trim().to_owned(),
-        };
-        let mut done = Ok(());
-        let replaced = matching(object, front, None, &mut |field| {
-            *field = written.as_str().into();
-            Ok(())
-        });
-        if let Err(Found::Refused(error)) = replaced {
-            done = Err(error);
-        }
-        return Some(done);
-    }
-    None
-}
-
-fn pretty_json(value: &Value) -> String {
-    let sorted: serde_json::Value = serde_json::from_str(&yaml::to_json(value)).unwrap_or_default();
-    serde_json::to_string_pretty(&sorted).unwrap_or_default()
-}
-
-fn set(field: &mut Value, value: &Value, options: Option<&FieldOptions>) -> Result<(), Error> {
+    options: Option<&FieldOptions>,
+) -> Result<(), Error> {
     let compound = |value: &Value| matches!(value, Value::Map(_) | Value::List(_));
     let mut value = value.clone();
     if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
@@ -282,7 +244,7 @@ fn set(field: &mut Value, value: &Value, options: Option<&FieldOptions>) -> Resu
 }
 
 /// Finds the one field that a path without wildcards leads to.
-fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
+pub(super) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
     let mut value = value;
     for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
         let next = if let Some((name, wanted)) = list_entry(part) {
@@ -331,13 +293,13 @@ fn list_entry(part: &str) -> Option<(&str, &str)> {
 }
 
 /// Why a path leads nowhere, or why a field was refused.
-enum Found {
+pub(super) enum Found {
     Nothing(String),
     Refused(Error),
 }
 
 /// Calls `set` on every field that a path leads to, making it where `create` says what it will be.
-fn matching(
+pub(super) fn matching(
     value: &mut Value,
     parts: &[String],
     create: Option<&Value>,
