@@ -1,7 +1,5 @@
 //! Recursion over resources, bases and components: what a kustomization and all below it hold.
 
-use std::sync::Arc;
-
 use manifest::yaml;
 
 use crate::error::During;
@@ -23,7 +21,8 @@ const BUILT_IN_VERSION: &str = "v1.21.2";
 /// One build: its files, its schema and what it has to say.
 pub(crate) struct Build<'a> {
     pub(crate) loader: Loader<'a>,
-    pub(crate) schema: Arc<Schema>,
+    /// In place of the built-in one.
+    schema: Option<Schema>,
     pub(crate) defaults: &'static Config,
     pub(crate) warnings: Vec<String>,
     root: FilePath,
@@ -54,7 +53,7 @@ pub(crate) struct Layer {
 pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Result<Built, Error> {
     let mut build = Build {
         loader: Loader::new(files, options.load_restriction),
-        schema: Schema::built_in(),
+        schema: None,
         defaults: Config::defaults(),
         warnings: Vec::new(),
         root: root.clone(),
@@ -86,6 +85,11 @@ fn add_hashes(resources: &mut Resources) {
 }
 
 impl Build<'_> {
+    /// The schema of this build.
+    pub(crate) fn schema(&self) -> &Schema {
+        self.schema.as_ref().unwrap_or_else(|| Schema::built_in())
+    }
+
     fn use_schema_of(&mut self, layer: &Layer) -> Result<(), Error> {
         let openapi = &layer.file.openapi;
         let text = match openapi.get("path") {
@@ -104,7 +108,7 @@ impl Build<'_> {
             }
             let document = yaml::read_one(&text)
                 .map_err(|source| Error::Malformed { file: path.clone(), source })?;
-            self.schema = Arc::new(Schema::from_openapi(&document)?);
+            self.schema = Some(Schema::from_openapi(&document)?);
             self.has_schema = true;
         } else if let Some(version) = version.filter(|version| !version.is_empty()) {
             if version != BUILT_IN_VERSION {

@@ -180,7 +180,7 @@ pub(crate) fn transform(
         let written = manifest::yaml::to_string(&config.value);
         let patch = patches::load(&entry, &written, &mut build.loader, at)
             .during(|| fails_configuration(config))?;
-        return patch.apply(resources, &build.schema);
+        return patch.apply(resources, build.schema());
     }
     let own: Arguments = decode::lenient(&value).map_err(|text| failed(config, text))?;
     let fields = &own.field_specs;
@@ -193,7 +193,7 @@ pub(crate) fn transform(
             }
             let patches = patches::load_strategic(&entries, &mut build.loader, at)
                 .during(|| fails_configuration(config))?;
-            patches::apply_strategic(resources, &patches, &build.schema)
+            patches::apply_strategic(resources, &patches, build.schema())
         }
         "PatchJson6902Transformer" => {
             let (path, patch) = (own.path, own.json_op);

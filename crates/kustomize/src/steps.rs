@@ -34,11 +34,11 @@ impl Build<'_> {
         let (file, at) = (&layer.file, &layer.at);
         let patches = self.load_patches(file, at)?;
         if let Some(merged) = &patches.strategic {
-            patches::apply_strategic(resources, merged, &self.schema)?;
+            patches::apply_strategic(resources, merged, self.schema())?;
             self.done(layer, resources, "PatchStrategicMergeTransformer");
         }
         for patch in &patches.either {
-            patch.apply(resources, &self.schema)?;
+            patch.apply(resources, self.schema())?;
             self.done(layer, resources, "PatchTransformer");
         }
         if !file.namespace.is_empty() {

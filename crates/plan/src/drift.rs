@@ -11,7 +11,7 @@ pub(crate) fn fields(live: &Object, dry_run: &Object) -> Vec<String> {
     let mut out = Vec::new();
     let root = |object: &Object| object.value().as_map().cloned().unwrap_or_default();
     let (live_root, dry_root) = (root(live), root(dry_run));
-    for key in live_root.keys().chain(dry_root.keys().filter(|key| !live_root.contains_key(*key))) {
+    for key in live_root.keys().chain(dry_root.keys().filter(|key| !live_root.contains_key(key))) {
         match key.as_str() {
             "metadata" => {
                 for part in ["labels", "annotations"] {
@@ -37,7 +37,7 @@ pub(crate) fn fields(live: &Object, dry_run: &Object) -> Vec<String> {
 fn compare(path: &str, live: Option<&Value>, dry_run: Option<&Value>, out: &mut Vec<String>) {
     match (live, dry_run) {
         (Some(Value::Map(live)), Some(Value::Map(dry_run))) => {
-            for key in live.keys().chain(dry_run.keys().filter(|key| !live.contains_key(*key))) {
+            for key in live.keys().chain(dry_run.keys().filter(|key| !live.contains_key(key))) {
                 compare(&format!("{path}.{key}"), live.get(key), dry_run.get(key), out);
             }
         }

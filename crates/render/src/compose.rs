@@ -163,7 +163,7 @@ fn check(files: &dyn Files, path: &FilePath) -> Result<(), Error> {
             continue;
         }
         let kind = text(&["kind"]);
-        let bare = ["apiVersion", "kind", "metadata"].iter().all(|key| !map.contains_key(*key));
+        let bare = ["apiVersion", "kind", "metadata"].iter().all(|key| !map.contains_key(key));
         if bare {
             return Err(failed("missing Resource metadata".to_owned()));
         }

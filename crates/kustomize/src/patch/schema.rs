@@ -1,7 +1,7 @@
 //! Which lists a strategic merge joins, and by which keys.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use manifest::{Map, Value};
 
@@ -78,10 +78,9 @@ impl<'a> Node<'a> {
 
 impl Schema {
     /// The kinds that kustomize knows by itself.
-    pub(crate) fn built_in() -> Arc<Self> {
-        static BUILT_IN: LazyLock<Arc<Schema>> =
-            LazyLock::new(|| Arc::new(Schema::read_built_in()));
-        Arc::clone(&BUILT_IN)
+    pub(crate) fn built_in() -> &'static Self {
+        static BUILT_IN: LazyLock<Schema> = LazyLock::new(Schema::read_built_in);
+        &BUILT_IN
     }
 
     fn read_built_in() -> Self {

@@ -74,17 +74,15 @@ impl<'a> Reader<'a> {
             self.enter(indent, true)?;
             return self.item(indent, content);
         }
-        match key(content)? {
-            Some(key) => self.entry(indent, &key),
-            None => {
-                // The value of a key or dash above.
-                let parent = self.open.last_mut().filter(|open| open.awaits)?;
-                parent.awaits = false;
-                let parent = parent.indent;
-                let is_block = content.starts_with(['|', '>']);
-                if is_block { None } else { self.value(content, parent) }
-            }
+        if let Some(key) = key(content)? {
+            return self.entry(indent, &key);
         }
+        // The value of a key or dash above.
+        let parent = self.open.last_mut().filter(|open| open.awaits)?;
+        parent.awaits = false;
+        let parent = parent.indent;
+        let is_block = content.starts_with(['|', '>']);
+        if is_block { None } else { self.value(content, parent) }
     }
 
     /// Closes what a line with this indentation is outside of.

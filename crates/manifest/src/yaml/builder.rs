@@ -22,6 +22,7 @@ pub(super) struct Place {
 }
 
 /// What begins.
+#[derive(Clone, Copy)]
 pub(super) enum Node {
     Map {
         /// Written in braces.
@@ -239,7 +240,8 @@ impl Builder {
         };
         match (&mut open.node, open.key.take()) {
             (Value::Map(map), Some(NextKey::Text(key))) => {
-                if map.insert(key, value).is_none() && open.key_line > 0 {
+                let is_new = map.insert(key, value).is_none();
+                if is_new && open.key_line > 0 {
                     open.lines.push(open.key_line);
                 }
             }

@@ -6,15 +6,18 @@
 
 mod block;
 mod builder;
+mod json;
 mod order;
 mod read;
 mod relax;
 mod scalar;
+mod style;
 mod text;
 mod write;
 
+pub use json::to_json;
 pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
-pub use write::{to_json, to_string, write};
+pub use write::{to_string, write};
 
 use crate::Value;
 

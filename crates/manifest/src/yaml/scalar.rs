@@ -51,7 +51,7 @@ impl Scalar<'_> {
     pub(super) fn into_key(self) -> String {
         match self {
             #[expect(clippy::cast_possible_truncation, reason = "the precision is the library's")]
-            Self::Float(Number::Float(number)) => super::write::general(number as f32),
+            Self::Float(Number::Float(number)) => super::json::general(number as f32),
             Self::Timestamp(text) | Self::Text(text) => text.into_owned(),
             other => other.into_value().to_text(),
         }

@@ -172,26 +172,20 @@ pub(super) fn single_quoted<'a>(
         if rest.contains('\t') {
             return None;
         }
-        match rest.find('\'') {
-            Some(end) => {
-                join(&mut text, &rest[..end]);
-                rest = &rest[end + 1..];
-                match rest.strip_prefix('\'') {
-                    Some(more) => {
-                        text.to_mut().push('\'');
-                        rest = more;
-                    }
-                    None => return Some((text, rest)),
-                }
-            }
-            None => {
-                join(&mut text, rest);
-                let kept = text.trim_end_matches(' ').len();
-                text.to_mut().truncate(kept);
-                let (line, breaks) = lines.continuation(parent)?;
-                fold(text.to_mut(), breaks);
-                rest = line.content;
-            }
+        if let Some(end) = rest.find('\'') {
+            join(&mut text, &rest[..end]);
+            let Some(more) = rest[end + 1..].strip_prefix('\'') else {
+                return Some((text, &rest[end + 1..]));
+            };
+            text.to_mut().push('\'');
+            rest = more;
+        } else {
+            join(&mut text, rest);
+            let kept = text.trim_end_matches(' ').len();
+            text.to_mut().truncate(kept);
+            let (line, breaks) = lines.continuation(parent)?;
+            fold(text.to_mut(), breaks);
+            rest = line.content;
         }
     }
 }
@@ -279,8 +273,7 @@ pub(super) fn block<'a>(
     let mut indent = digit.map(|digit| parent + usize::from(digit - b'0'));
     let mut breaks = 0;
     let mut was_spaced = false;
-    loop {
-        let Some((line, after)) = lines.split() else { break };
+    while let Some((line, after)) = lines.split() {
         // A text that does not end its last line has rules of its own.
         if after.is_empty() && !lines.rest.ends_with('\n') {
             return None;

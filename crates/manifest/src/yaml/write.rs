@@ -3,21 +3,21 @@
 //! The layout follows the emitter that kustomize links: keys sorted naturally, lists level with
 //! their key, text folded past column 80, quotes only where a reader would mistake the text.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt::Write;
 
-use crate::Map;
-use crate::value::{Number, Value};
+use crate::{Map, Value};
 
-use super::Dialect;
+use super::json::plain_text;
 use super::order::{self, natural};
-use super::scalar::{self, Scalar};
+use super::style::{
+    Context, Style, analyse, choose, escaped, is_break, is_printable, is_simple_block, is_word,
+    reads_as_text,
+};
 
 /// Text folds at the first blank past this column.
 const WIDTH: usize = 80;
-/// Go's shortest `%g` has an exponent from here on.
-const GENERAL_DIGITS: i32 = 6;
+/// Indentation, written in pieces of this.
+const BLANKS: &str = "                                ";
 /// Longer keys are written in the explicit form.
 const SIMPLE_KEY_BYTES_MAX: usize = 128;
 /// A key that a reader takes for an order to merge, unless it is quoted.
@@ -37,29 +37,6 @@ pub fn write(value: &Value, out: &mut String) {
     if !out.ends_with('\n') {
         out.push('\n');
     }
-}
-
-/// Writes JSON as Go's encoder does: keys sorted by bytes, `<`, `>` and `&` escaped.
-pub fn to_json(value: &Value) -> String {
-    let mut out = String::new();
-    json(value, &mut out);
-    out
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
-    Root,
-    Item,
-    Value,
-    Key,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Plain,
-    Single,
-    Double,
-    Literal,
 }
 
 struct Emitter<'a> {
@@ -88,11 +65,15 @@ impl Emitter<'_> {
         let before = self.indent;
         self.indent = if before < 0 { 0 } else { before + 2 };
         if map.keys().is_sorted_by(|a, b| natural(a, b) != Ordering::Greater) {
-            map.iter().for_each(|(key, value)| self.entry(key, value));
+            for (key, value) in map {
+                self.entry(key, value);
+            }
         } else {
             let mut entries: Vec<_> = map.iter().collect();
             order::sort(&mut entries, |(a, _), (b, _)| natural(a, b));
-            entries.into_iter().for_each(|(key, value)| self.entry(key, value));
+            for (key, value) in entries {
+                self.entry(key, value);
+            }
         }
         self.indent = before;
     }
@@ -199,8 +180,7 @@ impl Emitter<'_> {
     }
 
     fn line_break(&mut self) {
-        self.out.push('\n');
-        self.column = 0;
+        self.write_break('\n');
     }
 
     /// Moves to the indentation of the current node, on a fresh line unless already there.
@@ -209,7 +189,6 @@ impl Emitter<'_> {
         if !self.indention || self.column > indent || (self.column == indent && !self.whitespace) {
             self.line_break();
         }
-        const BLANKS: &str = "                                                                ";
         while self.column < indent {
             let more = BLANKS.len().min(indent - self.column);
             self.out.push_str(&BLANKS[..more]);
@@ -393,287 +372,6 @@ enum Gap {
     Before,
     /// Before it, and a nested block may start on the same line.
     IndentionAfter,
-}
-
-fn plain_text(value: &Value) -> Cow<'static, str> {
-    match value {
-        Value::Bool(true) => "true".into(),
-        Value::Bool(false) => "false".into(),
-        Value::Number(Number::Int(number)) => number.to_string().into(),
-        Value::Number(Number::UInt(number)) => number.to_string().into(),
-        Value::Number(Number::Float(number)) => general(*number).into(),
-        _ => "null".into(),
-    }
-}
-
-/// Go's shortest `%g`.
-pub(super) fn general<T: std::fmt::Display + std::fmt::LowerExp>(number: T) -> String {
-    let scientific = format!("{number:e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..GENERAL_DIGITS).contains(&exponent) {
-        return format!("{number}");
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
-}
-
-/// Whether a text is certainly written plain: short cut for most texts that there are.
-fn is_word(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let fits = |(at, byte): (usize, &u8)| match byte {
-        b'a'..=b'z'
-        | b'A'..=b'Z'
-        | b'0'..=b'9'
-        | b'_'
-        | b'/'
-        | b'.'
-        | b'-'
-        | b'$'
-        | b'('
-        | b')'
-        | b'='
-        | b'+'
-        | b','
-        | b';'
-        | b'<'
-        | b'>'
-        | b'^'
-        | b'~'
-        | b'['
-        | b']'
-        | b'{'
-        | b'}'
-        | b'\''
-        | b'"'
-        | b'*'
-        | b'&'
-        | b'!'
-        | b'|'
-        | b'%'
-        | b'@'
-        | b'`'
-        | b'?'
-        | b'\\' => true,
-        b' ' => at + 1 < bytes.len(),
-        b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),
-        b'#' => bytes[at - 1] != b' ',
-        _ => false,
-    };
-    match bytes.first() {
-        Some(b'_' | b'/' | b'$' | b'(') => {}
-        // Only the shortest of them may mean something else.
-        Some(first) if first.is_ascii_alphabetic() && (bytes.len() > 5 || reads_as_text(text)) => {}
-        _ => return false,
-    }
-    bytes.iter().enumerate().all(fits)
-}
-
-/// Whether a text of several lines is certainly written as a literal block.
-fn is_simple_block(text: &str) -> bool {
-    let fits =
-        |line: &str| !line.ends_with(' ') && line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    text.contains('\n') && text.split('\n').all(fits)
-}
-
-/// Which styles a text allows.
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts of one text")]
-struct Analysis {
-    multiline: bool,
-    plain: bool,
-    single: bool,
-    block: bool,
-}
-
-fn analyse(text: &str) -> Analysis {
-    if text.is_empty() {
-        return Analysis { multiline: false, plain: true, single: true, block: false };
-    }
-    let mut indicators = text.starts_with("---") || text.starts_with("...");
-    let (mut breaks, mut special, mut space_break, mut break_space) = (false, false, false, false);
-    let (mut previous_space, mut previous_break, mut after_blank) = (false, false, true);
-    let mut chars = text.chars().peekable();
-    let mut first = true;
-    while let Some(c) = chars.next() {
-        let before_blank = chars.peek().is_none_or(|next| is_blank(*next));
-        indicators |= match c {
-            '#' => after_blank,
-            ':' => before_blank,
-            '?' | '-' => first && before_blank,
-            ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
-            | '`' => first,
-            _ => false,
-        };
-        special |= !is_printable(c);
-        if c == ' ' {
-            break_space |= previous_break;
-        } else if is_break(c) {
-            breaks = true;
-            space_break |= previous_space;
-        }
-        previous_space = c == ' ';
-        previous_break = is_break(c);
-        after_blank = is_blank(c) || is_break(c);
-        first = false;
-    }
-    let edge = |c: Option<char>| c.is_some_and(|c| c == ' ' || is_break(c));
-    let trailing_space = text.ends_with(' ');
-    let edges = edge(text.chars().next()) || edge(text.chars().next_back());
-    Analysis {
-        multiline: breaks,
-        plain: !(edges || break_space || space_break || special || breaks || indicators),
-        single: !(break_space || space_break || special),
-        block: !(trailing_space || space_break || special),
-    }
-}
-
-fn choose(analysis: &Analysis, wanted: Style, context: Context, text: &str) -> Style {
-    let key = context == Context::Key;
-    let mut style = if key && analysis.multiline { Style::Double } else { wanted };
-    if style == Style::Plain && (!analysis.plain || (text.is_empty() && key)) {
-        style = Style::Single;
-    }
-    if style == Style::Single && !analysis.single {
-        style = Style::Double;
-    }
-    if style == Style::Literal && (!analysis.block || key) {
-        style = Style::Double;
-    }
-    style
-}
-
-/// Whether an older reader would take the plain text for text.
-fn reads_as_text(text: &str) -> bool {
-    let resolved = scalar::resolve(text, Dialect::Configuration);
-    matches!(resolved, Ok(Scalar::Text(_))) && !is_sexagesimal(text)
-}
-
-/// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`
-fn is_sexagesimal(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if !unsigned.contains(':') || !unsigned.starts_with(|c: char| c.is_ascii_digit()) {
-        return false;
-    }
-    let whole = match unsigned.split_once('.') {
-        Some((whole, fraction)) => {
-            if !fraction.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
-                return false;
-            }
-            whole
-        }
-        None => unsigned,
-    };
-    let mut parts = whole.split(':');
-    let head = parts.next().unwrap_or_default();
-    head.bytes().all(|b| b.is_ascii_digit() || b == b'_')
-        && parts.all(|part| match part.as_bytes() {
-            [one] => one.is_ascii_digit(),
-            [ten, one] => (b'0'..=b'5').contains(ten) && one.is_ascii_digit(),
-            _ => false,
-        })
-}
-
-fn is_blank(c: char) -> bool {
-    c == ' ' || c == '\t'
-}
-
-fn is_break(c: char) -> bool {
-    matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-fn is_printable(c: char) -> bool {
-    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
-        && c != '\u{feff}'
-}
-
-fn escaped(c: char) -> String {
-    let short = match c {
-        '\0' => '0',
-        '\u{7}' => 'a',
-        '\u{8}' => 'b',
-        '\t' => 't',
-        '\n' => 'n',
-        '\u{b}' => 'v',
-        '\u{c}' => 'f',
-        '\r' => 'r',
-        '\u{1b}' => 'e',
-        '"' => '"',
-        '\\' => '\\',
-        '\u{85}' => 'N',
-        '\u{a0}' => '_',
-        '\u{2028}' => 'L',
-        '\u{2029}' => 'P',
-        _ => {
-            let code = u32::from(c);
-            return match code {
-                0..=0xff => format!("\\x{code:02X}"),
-                0x100..=0xffff => format!("\\u{code:04X}"),
-                _ => format!("\\U{code:08X}"),
-            };
-        }
-    };
-    format!("\\{short}")
-}
-
-fn json(value: &Value, out: &mut String) {
-    match value {
-        Value::String(text) => json_text(text, out),
-        Value::Number(Number::Float(number)) => out.push_str(&json_float(*number)),
-        Value::List(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                json(item, out);
-            }
-            out.push(']');
-        }
-        Value::Map(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            out.push('{');
-            for (at, (key, value)) in entries.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                json_text(key, out);
-                out.push(':');
-                json(value, out);
-            }
-            out.push('}');
-        }
-        other => out.push_str(&plain_text(other)),
-    }
-}
-
-fn json_float(number: f64) -> String {
-    let magnitude = number.abs();
-    if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
-        let text = format!("{number:e}");
-        return if text.contains("e-") { text } else { text.replace('e', "e+") };
-    }
-    format!("{number}")
-}
-
-fn json_text(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            _ => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

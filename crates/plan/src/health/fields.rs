@@ -31,7 +31,7 @@ fn field<'a>(object: &'a Object, keys: &[&str]) -> Result<Option<&'a Value>, Mal
             return Ok(None);
         }
         let map = value.as_map().ok_or_else(|| Malformed(keys[..at].join(".")))?;
-        match map.get(*key) {
+        match map.get(key) {
             None => return Ok(None),
             Some(next) => value = next,
         }
