@@ -7,7 +7,7 @@ use crate::fieldspec::Config;
 use crate::files::{FilePath, Files};
 use crate::generate::hash;
 use crate::kustomization::{COMPONENT_KIND, Kustomization, Variable};
-use crate::load::{Loader, Location, is_remote};
+use crate::load::{Loader, Location};
 use crate::manifests;
 use crate::patch::schema::Schema;
 use crate::resource::Origin;
@@ -153,7 +153,6 @@ impl Build<'_> {
         let file_error = match self.add_file(layer, gathered, entry) {
             Ok(()) => return Ok(()),
             Err(error @ (Error::Limit(_) | Error::Refused(_))) => return Err(error),
-            Err(error) if is_remote(entry) => return Err(error),
             Err(error) => error,
         };
         let step = || format!("accumulation err='{}'", file_error.chain());

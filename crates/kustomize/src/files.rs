@@ -114,6 +114,13 @@ pub trait Files {
     fn read(&self, path: &FilePath) -> Result<Cow<'_, [u8]>, Unreadable>;
     /// The names in a directory with their kinds, in byte order.
     fn list(&self, path: &FilePath) -> Result<Vec<(String, Kind)>, Unreadable>;
+
+    /// Where in this tree a remote file or directory lies, if whoever gives the files fetched it.
+    /// By default nothing was, and remote references are refused.
+    fn remote(&self, reference: &str) -> Option<FilePath> {
+        let _ = reference;
+        None
+    }
 }
 
 /// Files held in memory.
@@ -211,6 +218,10 @@ impl Files for Overlay<'_> {
         let replaced = self.over.list(path)?;
         names.extend(replaced.into_iter().filter(|(_, kind)| *kind == Kind::File));
         Ok(names.into_iter().collect())
+    }
+
+    fn remote(&self, reference: &str) -> Option<FilePath> {
+        self.under.remote(reference)
     }
 }
 

@@ -88,13 +88,16 @@ impl<'a> Loader<'a> {
 
     /// Reads a file that a kustomization names.
     pub(crate) fn load(&mut self, at: &Location, name: &str) -> Result<Vec<u8>, Error> {
-        refuse_remote(name)?;
         let directory = at.directory();
-        let Some(path) = self.follow(directory, name) else {
+        let remote = self.remote(name)?;
+        let is_local = remote.is_none();
+        let Some(path) = remote.or_else(|| self.follow(directory, name)) else {
             return Err(outside("read", name));
         };
         let problem = match (self.files.kind(&path), self.restriction) {
-            (Some(Kind::File), LoadRestriction::RootOnly) if !path.is_within(directory) => {
+            (Some(Kind::File), LoadRestriction::RootOnly)
+                if is_local && !path.is_within(directory) =>
+            {
                 format!("security; file '{path}' is not in or below '{directory}'")
             }
             (Some(Kind::File), _) => return Ok(self.read_bytes(&path)?.into_owned()),
@@ -115,6 +118,20 @@ impl<'a> Loader<'a> {
             (_, Some(absolute)) => Some(FilePath::root().join_clamped(absolute)),
             (_, None) => Some(directory.join_clamped(name)),
         }
+    }
+
+    /// Where a remote reference leads, if this is one: nowhere, unless it was fetched.
+    fn remote(&self, name: &str) -> Result<Option<FilePath>, Error> {
+        if !is_remote(name) {
+            return Ok(None);
+        }
+        let refused = || {
+            let text = format!(
+                "remote resource '{name}' is refused: only files of the artifact are built"
+            );
+            Error::Refused(text)
+        };
+        self.files.remote(name).map(Some).ok_or_else(refused)
     }
 
     /// Which part of a path is the first that does not exist.
@@ -169,11 +186,11 @@ impl<'a> Loader<'a> {
         if name.is_empty() {
             return Err(Error::rule("new root cannot be empty"));
         }
-        refuse_remote(name)?;
+        let remote = self.remote(name)?;
         if name.starts_with('/') {
             return Err(Error::rule(format!("new root '{name}' cannot be absolute")));
         }
-        let Some(path) = at.directory().join(name) else {
+        let Some(path) = remote.or_else(|| at.directory().join(name)) else {
             return Err(outside("enter", name));
         };
         self.confirm(&path)?;
@@ -202,19 +219,10 @@ fn outside(operation: &str, name: &str) -> Error {
 }
 
 /// Whether a reference leaves the tree of files by its form.
-pub(crate) fn is_remote(name: &str) -> bool {
+fn is_remote(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let schemes = ["http://", "https://", "ssh://", "git://", "file://", "git::", "git@"];
     schemes.iter().any(|scheme| lower.starts_with(scheme))
         || ["github.com/", "github.com:", "gh:"].iter().any(|host| lower.starts_with(host))
         || (lower.contains(".git?ref=") || lower.contains("?ref="))
-}
-
-fn refuse_remote(name: &str) -> Result<(), Error> {
-    if is_remote(name) {
-        return Err(Error::Refused(format!(
-            "remote resource '{name}' is refused: only files of the artifact are built"
-        )));
-    }
-    Ok(())
 }

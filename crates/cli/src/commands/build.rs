@@ -37,6 +37,7 @@ pub(crate) struct Args {
 
 /// What kustomize does with other programs. A build starts none: what would enable them is refused,
 /// what would tune them has no effect, as without them.
+#[expect(clippy::struct_excessive_bools, reason = "a field a flag")]
 #[derive(clap::Args)]
 #[command(next_help_heading = "Accepted for kustomize's sake")]
 struct Programs {
