@@ -3,6 +3,8 @@
 //! The trees are made here, like those that people publish; throughput counts the bytes of all
 //! files that a build reads, and covers reading, building and printing on one thread.
 
+use std::fmt::Write;
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use kustomize::Options;
@@ -68,15 +70,16 @@ fn resources(bencher: Bencher<'_, '_>, count: usize) {
 fn schema(depth: usize, indent: usize, out: &mut String) {
     let pad = " ".repeat(indent);
     for field in 0..6 {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "{pad}field{field}:\n{pad}  description: |-\n{pad}    Field{field} says how the \
              controller treats what it finds, and when: see\n{pad}    https://example.com/docs \
              for the whole story.\n{pad}  type: "
-        ));
+        );
         if depth == 0 {
             out.push_str("string\n");
         } else {
-            out.push_str(&format!("object\n{pad}  properties:\n"));
+            let _ = write!(out, "object\n{pad}  properties:\n");
             schema(depth - 1, indent + 4, out);
         }
     }
@@ -89,13 +92,14 @@ fn definitions(bencher: Bencher<'_, '_>) {
     let mut text = String::new();
     let mut at = 0;
     while text.len() < BYTES {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
              metadata:\n  name: things{at}.example.com\nspec:\n  group: example.com\n  names:\n    \
              kind: Thing{at}\n    plural: things{at}\n  scope: Namespaced\n  versions:\n  - name: \
              v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema:\n        \
              type: object\n        properties:\n"
-        ));
+        );
         schema(3, 10, &mut text);
         at += 1;
     }

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use crate::build::{options_of, real_entries, unpacked};
 
-/// Timed runs of each program on each build; the fastest counts.
+/// Timed runs of each program on each build that is judged; the fastest counts.
 const RUNS: usize = 3;
 /// Builds that take the reference less than this beyond an empty one are printed, not judged.
 const JUDGED_FROM_SECONDS: f64 = 0.05;
@@ -139,6 +139,9 @@ fn row(
         let measured = ours.run(at, text("dir"), &arguments)?;
         own = own.min(measured.seconds);
         peak = peak.max(measured.bytes);
+        if reference < theirs.empty_seconds + JUDGED_FROM_SECONDS {
+            break;
+        }
     }
     let read = Counted { files, read: RefCell::default() };
     let directory = FilePath::root().join_clamped(text("dir"));
