@@ -184,6 +184,10 @@ pub(crate) fn transform(
     }
     let own: Arguments = decode::lenient(&value).map_err(|text| failed(config, text))?;
     let fields = &own.field_specs;
+    let affixes = ["PrefixTransformer", "SuffixTransformer", "PrefixSuffixTransformer"];
+    if affixes.contains(&config.kind()) && !value.get("fieldSpecs").is_some_and(|v| !v.is_null()) {
+        return Err(failed(config, "fieldSpecs is not expected to be nil"));
+    }
     match config.kind() {
         "PatchStrategicMergeTransformer" => {
             let mut entries = own.paths.clone();
@@ -226,7 +230,11 @@ pub(crate) fn transform(
             }
             Ok(())
         }
-        "ValueAddTransformer" => add_value(&mut build.loader, at, resources, &own),
+        "ValueAddTransformer" => {
+            let targets = value_targets(&mut build.loader, at, &own)
+                .during(|| fails_configuration(config))?;
+            add_value(at, resources, &own, &targets)
+        }
         _ => Err(Error::rule(format!("plugin {} not a transformer", config.id()))),
     }
 }
@@ -256,18 +264,12 @@ fn set_namespace(
     namespace::apply(resources, &namespace, &own.field_specs)
 }
 
-/// Writes a value to fields of all objects, or into paths that stand there.
-fn add_value(
+/// Where a value goes, by the configuration and by a file that it names.
+fn value_targets(
     loader: &mut Loader<'_>,
     at: &Location,
-    resources: &mut Resources,
     own: &Arguments,
-) -> Result<(), Error> {
-    let mut value = own.value.clone().map(|value| Value::from(value).to_text()).unwrap_or_default();
-    if value.trim().is_empty() {
-        at.directory().name().clone_into(&mut value);
-    }
-    let value = value.trim();
+) -> Result<Vec<ValueTarget>, Error> {
     let mut targets = own.targets.clone();
     if !own.target_file_path.is_empty() {
         let text = loader.load_text(at, &own.target_file_path)?;
@@ -280,7 +282,22 @@ fn add_value(
     if targets.is_empty() {
         return Err(Error::rule("must specify at least one target"));
     }
-    for target in &targets {
+    Ok(targets)
+}
+
+/// Writes a value to fields of all objects, or into paths that stand there.
+fn add_value(
+    at: &Location,
+    resources: &mut Resources,
+    own: &Arguments,
+    targets: &[ValueTarget],
+) -> Result<(), Error> {
+    let mut value = own.value.clone().map(|value| Value::from(value).to_text()).unwrap_or_default();
+    if value.trim().is_empty() {
+        at.directory().name().clone_into(&mut value);
+    }
+    let value = value.trim();
+    for target in targets {
         let selected = match &target.selector {
             Some(selector) => resources.select(selector)?,
             None => (0..resources.0.len()).collect(),

@@ -22,6 +22,10 @@ enum Directive {
 
 /// Applies a patch; an object that it deletes becomes null.
 pub(crate) fn apply(target: &mut Resource, patch: &Value, schema: &Schema) -> Result<(), Error> {
+    // The reference replaces a copy of the object, and drops it.
+    if patch.get(DIRECTIVE).is_some_and(|value| value.to_text() == "replace") {
+        return Ok(());
+    }
     let node = schema.of(&target.value).or_else(|| schema.of(patch));
     for path in std::mem::take(&mut target.blanks) {
         drop_blank(&mut target.value, &path, node);

@@ -11,6 +11,8 @@ use crate::kustomization::{Variable, VariableObject};
 use crate::resource::{Id, TEXT_BYTES_MAX, gvk_text};
 use crate::resources::Resources;
 
+use super::replacements::lookup;
+
 /// Notes which resources variables read from, and adds them to those known.
 pub(crate) fn collect(
     resources: &mut Resources,
@@ -109,24 +111,25 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> 
             described()
         )));
     };
-    // `a.b[0].c` and `a.b[k].c` are spelled without brackets elsewhere.
-    let parts = path.replace('[', ".[");
-    let found = path::split_dots(&parts).into_iter().filter(|part| !part.is_empty()).try_fold(
-        &source.value,
-        |value, part| {
-            let part = part.trim_matches(['[', ']']);
-            match value {
-                Value::List(items) => items.get(part.parse::<usize>().ok()?),
-                other => other.get(part),
-            }
-        },
-    );
+    let parts: Vec<_> = path::split_dots(path).into_iter().flat_map(without_index).collect();
+    let found = lookup(&source.value, &parts).ok().flatten();
     found.cloned().ok_or_else(|| {
         Error::rule(format!(
             "field specified in var '{}' not found in corresponding resource",
             described()
         ))
     })
+}
+
+/// `name[0]` as the name and the index.
+fn without_index(part: String) -> Vec<String> {
+    let index = part.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match index.filter(|(_, index)| digits(index)) {
+        Some(("", index)) => vec![index.to_owned()],
+        Some((name, index)) => vec![name.to_owned(), index.to_owned()],
+        None => vec![part],
+    }
 }
 
 fn described(variable: &Variable, gvk: &Gvk, path: &str) -> String {
