@@ -185,7 +185,7 @@ pub(crate) fn transform(
     let own: Arguments = decode::lenient(&value).map_err(|text| failed(config, text))?;
     let fields = &own.field_specs;
     let affixes = ["PrefixTransformer", "SuffixTransformer", "PrefixSuffixTransformer"];
-    if affixes.contains(&config.kind()) && !value.get("fieldSpecs").is_some_and(|v| !v.is_null()) {
+    if affixes.contains(&config.kind()) && value.get("fieldSpecs").is_none_or(Value::is_null) {
         return Err(failed(config, "fieldSpecs is not expected to be nil"));
     }
     match config.kind() {
