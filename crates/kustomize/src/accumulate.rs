@@ -71,7 +71,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     let config = build.defaults.with(&gathered.config)?;
     references::apply(&mut gathered.resources, &config.name_reference)?;
     variables::resolve(&mut gathered.resources, &gathered.variables, &config.var_reference)?;
-    emit::drop_local(&mut gathered.resources);
+    emit::drop_local(&mut gathered.resources)?;
     let documents = emit::finish(gathered.resources, &layer.file, options)?;
     Ok(Built { documents, warnings: build.warnings })
 }
@@ -472,10 +472,10 @@ impl Gathered {
 /// Notes a transformer on every resource; one without origin was made by it.
 fn record(resources: &mut Resources, origin: &Origin) {
     for resource in resources.iter_mut() {
-        if resource.history.origin.is_none() {
-            resource.history.origin = Some(origin.clone());
-        } else {
-            resource.history.transformations.push(origin.clone());
+        match resource.history.origin {
+            None => resource.history.origin = Some(origin.clone()),
+            Some(_) => resource.history.transformations.push(origin.clone()),
         }
+        resource.shared.part_annotations();
     }
 }

@@ -31,7 +31,9 @@ mod migrate;
 mod patch;
 mod resource;
 mod resources;
+mod shared;
 mod transform;
+mod unquoted;
 
 use manifest::{Object, Value};
 

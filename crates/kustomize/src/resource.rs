@@ -7,6 +7,7 @@ use manifest::yaml::Step;
 use manifest::{Gvk, Map, Value};
 
 use crate::Error;
+use crate::shared::Shared;
 
 /// The namespace that objects outside of namespaces are filed under.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
@@ -123,6 +124,8 @@ pub(crate) struct History {
     pub(crate) prefixes: Vec<String>,
     pub(crate) suffixes: Vec<String>,
     pub(crate) needs_hash: bool,
+    /// Whether its data was set entry by entry, by a generator or to be merged with one.
+    pub(crate) generated: bool,
     pub(crate) behavior: Behavior,
     pub(crate) origin: Option<Origin>,
     pub(crate) transformations: Vec<Origin>,
@@ -137,11 +140,12 @@ pub(crate) struct Resource {
     pub(crate) history: History,
     /// Values that were left out in the source: a merge drops them, a written null stays.
     pub(crate) blanks: Vec<Vec<Step>>,
+    pub(crate) shared: Shared,
 }
 
 impl Resource {
     pub(crate) fn new(value: Value) -> Self {
-        Self { value, history: History::default(), blanks: Vec::new() }
+        Self { value, history: History::default(), blanks: Vec::new(), shared: Shared::default() }
     }
 
     fn text(&self, keys: &[&str]) -> String {
@@ -221,10 +225,18 @@ impl Resource {
         map_in(map_of(&mut self.value), "metadata")
     }
 
-    /// Labels or annotations as texts.
+    /// Labels or annotations as texts; a written null is one too.
     pub(crate) fn texts(&self, field: &str) -> Vec<(String, String)> {
+        let left_out = |key: &str| {
+            let path = ["metadata", field, key].map(|key| Step::Key(key.to_owned()));
+            self.blanks.iter().any(|blank| *blank == path)
+        };
+        let text = |(key, value): (&String, &Value)| {
+            let null = value.is_null() && !left_out(key);
+            (key.clone(), if null { "null".to_owned() } else { value.to_text() })
+        };
         let entries = self.value.at(&["metadata", field]).and_then(Value::as_map);
-        entries.into_iter().flatten().map(|(key, value)| (key.clone(), value.to_text())).collect()
+        entries.into_iter().flatten().map(text).collect()
     }
 
     /// Sets labels or annotations; none removes the field.

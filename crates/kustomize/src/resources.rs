@@ -155,6 +155,7 @@ fn inherit(new: &mut Resource, old: &Resource) {
     let origin = new.history.origin.take();
     new.history = old.history.clone();
     new.history.needs_hash = needs_hash;
+    new.history.generated = true;
     new.history.origin = origin;
 }
 
@@ -296,27 +297,32 @@ impl ReadError {
 fn checked(documents: Vec<Document>) -> Result<Vec<Document>, ReadError> {
     let mut result = Vec::with_capacity(documents.len());
     for document in documents {
-        let text = |keys: &[&str]| document.value.at(keys).map(Value::to_text).unwrap_or_default();
         match &document.value {
             Value::Null => continue,
             Value::Map(map) if map.is_empty() => continue,
             Value::Map(_) => {}
             _ => return Err(ReadError::Rule("missing Resource metadata".to_owned())),
         }
-        let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
-        let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
-        let missing = if kind.is_empty() {
-            "kind"
-        } else if name.is_empty() && !kind.ends_with("List") {
-            "metadata.name"
-        } else {
-            result.push(document);
-            continue;
-        };
-        return Err(ReadError::Rule(format!(
-            "missing {missing} in object {{{{{api_version} {kind}}} {{{{{name} {namespace}}} \
-             map[] map[]}}}}"
-        )));
+        identified(&document.value).map_err(ReadError::Rule)?;
+        result.push(document);
     }
     Ok(result)
+}
+
+/// Proves that an object has a kind and, if it is no list, a name.
+pub(crate) fn identified(value: &Value) -> Result<(), String> {
+    let text = |keys: &[&str]| value.at(keys).map(Value::to_text).unwrap_or_default();
+    let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
+    let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
+    let missing = if kind.is_empty() {
+        "kind"
+    } else if name.is_empty() && !kind.ends_with("List") {
+        "metadata.name"
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "missing {missing} in object {{{{{api_version} {kind}}} {{{{{name} {namespace}}} map[] \
+         map[]}}}}"
+    ))
 }

@@ -1,10 +1,12 @@
 //! JSON patch (RFC 6902), with the leniencies and texts of the library that kustomize links.
 
+use manifest::value::Number;
 use manifest::{Value, yaml};
 
 use crate::Error;
 use crate::kustomization::decode;
 use crate::resource::bounded;
+use crate::unquoted;
 
 /// How many operations a patch may hold.
 pub(crate) const OPERATIONS_MAX: usize = 100_000;
@@ -24,7 +26,8 @@ struct Wire {
 #[derive(Clone, Debug)]
 struct Operation {
     op: String,
-    path: String,
+    /// Absent is an error only when the operation is carried out.
+    path: Option<String>,
     from: Option<String>,
     value: Option<Value>,
 }
@@ -63,12 +66,7 @@ impl JsonPatch {
             let mut plain = item;
             plain.as_map_mut().ok_or("an operation is no mapping")?.shift_remove("value");
             let wire: Wire = decode(plain)?;
-            Ok(Operation {
-                op: wire.op,
-                path: wire.path.unwrap_or_default(),
-                from: wire.from,
-                value,
-            })
+            Ok(Operation { op: wire.op, path: wire.path, from: wire.from, value })
         };
         items.into_iter().map(operation).collect::<Result<_, String>>().map(Self)
     }
@@ -83,7 +81,26 @@ impl JsonPatch {
             operation.apply(document).map_err(Error::Rule)?;
             bounded(document)?;
         }
-        Ok(())
+        through_doubles(document);
+        unquoted::texts(document)
+    }
+}
+
+/// A patched object has been JSON, in which every number is a double.
+fn through_doubles(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            #[expect(clippy::cast_precision_loss, reason = "the loss is the rule")]
+            let double = match *number {
+                Number::Int(int) => int as f64,
+                Number::UInt(int) => int as f64,
+                Number::Float(float) => float,
+            };
+            *number = Number::from(double);
+        }
+        Value::List(items) => items.iter_mut().for_each(through_doubles),
+        Value::Map(map) => map.values_mut().for_each(through_doubles),
+        _ => {}
     }
 }
 
@@ -91,14 +108,16 @@ const MISSING: &str = "missing value";
 
 impl Operation {
     fn apply(&self, document: &mut Value) -> Result<(), String> {
-        let path = &self.path;
+        let Some(path) = self.path.as_deref() else {
+            return Err(format!("{} operation failed to decode path: {MISSING}", self.op));
+        };
         match self.op.as_str() {
             "add" => {
                 let value = self.value.clone().unwrap_or_default();
                 add(document, path, value, "add")
             }
             "remove" => remove(document, path).map(|_| ()),
-            "replace" => self.replace(document),
+            "replace" => self.replace(document, path),
             "move" => {
                 let value = remove(document, self.source("move")?).map_err(|_| {
                     missing("move operation does not apply: doc is missing from path", path)
@@ -107,13 +126,12 @@ impl Operation {
             }
             "copy" => {
                 let from = self.source("copy")?;
-                let found = find(document, from).cloned();
-                let value = found.ok_or_else(|| {
+                let value = find_or_null(document, from).ok_or_else(|| {
                     missing("copy operation does not apply: doc is missing from path", from)
                 })?;
                 add(document, path, value, "copy")
             }
-            "test" => self.test(document),
+            "test" => self.test(document, path),
             other => Err(format!("Unexpected kind: {other}")),
         }
     }
@@ -124,8 +142,7 @@ impl Operation {
         })
     }
 
-    fn replace(&self, document: &mut Value) -> Result<(), String> {
-        let path = &self.path;
+    fn replace(&self, document: &mut Value, path: &str) -> Result<(), String> {
         let value = self.value.clone().unwrap_or_default();
         if path.is_empty() {
             *document = value;
@@ -136,7 +153,7 @@ impl Operation {
             return Err(missing("replace operation does not apply: doc is missing path", path));
         };
         let slot = match parent {
-            // The library takes an absent key of a mapping for one that is null.
+            // As for `find_or_null`.
             Value::Map(map) => Some(map.entry(unescape(key)).or_default()),
             Value::List(items) => index(key, items.len()).and_then(|at| items.get_mut(at)),
             _ => None,
@@ -150,13 +167,13 @@ impl Operation {
         }
     }
 
-    fn test(&self, document: &Value) -> Result<(), String> {
+    fn test(&self, document: &Value, path: &str) -> Result<(), String> {
         let expected = self.value.clone().unwrap_or_default();
-        let found = find(document, &self.path).cloned().unwrap_or_default();
+        let found = find(document, path).cloned().unwrap_or_default();
         if found == expected {
             return Ok(());
         }
-        Err(format!("testing value {} failed: test failed", self.path))
+        Err(format!("testing value {path} failed: test failed"))
     }
 }
 
@@ -187,6 +204,15 @@ fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
         Value::List(items) => items.get(index(key, items.len())?),
         _ => None,
     })
+}
+
+/// The library takes an absent key of a mapping for one that is null.
+fn find_or_null(document: &Value, path: &str) -> Option<Value> {
+    let absent = || {
+        let parent = find(document, split(path).0)?;
+        matches!(parent, Value::Map(_)).then_some(Value::Null)
+    };
+    find(document, path).cloned().or_else(absent)
 }
 
 fn find_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {

@@ -22,6 +22,10 @@ enum Directive {
 
 /// Applies a patch; an object that it deletes becomes null.
 pub(crate) fn apply(target: &mut Resource, patch: &Value, schema: &Schema) -> Result<(), Error> {
+    if patch.get(DIRECTIVE).and_then(Value::as_str) == Some("replace") {
+        // The reference makes a new root, and then keeps the old one.
+        return Ok(());
+    }
     let node = schema.of(&target.value).or_else(|| schema.of(patch));
     for path in std::mem::take(&mut target.blanks) {
         drop_blank(&mut target.value, &path, node);
@@ -37,7 +41,7 @@ fn drop_blank(value: &mut Value, path: &[Step], node: Option<Node<'_>>) {
     let Some((first, rest)) = path.split_first() else { return };
     match (value, first) {
         (Value::Map(map), Step::Key(key))
-            if rest.is_empty() && map.get(key).is_some_and(Value::is_null) =>
+            if rest.is_empty() && map.get(key).is_some_and(|value| value.to_text().is_empty()) =>
         {
             map.shift_remove(key);
         }

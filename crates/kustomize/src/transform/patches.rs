@@ -98,10 +98,7 @@ fn one_to_many(
     let selected = resources.select(target).map_err(|error| {
         error.during(format!("unable to find patch target {:?} in `resources`", target.name))
     })?;
-    for field in ["labels", "annotations"] {
-        let texts = patch.texts(field);
-        patch.set_texts(field, texts);
-    }
+    rewrite_texts(&mut patch);
     for at in selected {
         if let Some(resource) = resources.0.get_mut(at) {
             let mut own = patch.value.clone();
@@ -112,6 +109,15 @@ fn one_to_many(
     }
     let patched = std::mem::take(resources);
     resources.append(patched.0.into_iter().filter(|resource| !resource.is_deleted()).collect())
+}
+
+/// Labels and annotations of a patch are set anew where objects are selected for it: none is none,
+/// even where null would have removed some.
+fn rewrite_texts(patch: &mut Resource) {
+    for field in ["labels", "annotations"] {
+        let texts = patch.texts(field);
+        patch.set_texts(field, texts);
+    }
 }
 
 /// Merges a patch and restores what it may not change.
@@ -127,6 +133,7 @@ fn merge(
         resource.remember_id();
     }
     strategic::apply(resource, patch, schema)?;
+    resource.shared.follow(&mut resource.value);
     if resource.is_deleted() {
         resource.value = Value::Null;
         return Ok(());
@@ -167,8 +174,9 @@ pub(crate) fn apply_strategic(
         let listed = entries.join(" ");
         return Err(Error::rule(format!("patch appears to be empty; files=[{listed}], Patch=")));
     }
-    for patch in &patches {
+    for mut patch in patches {
         let at = resources.unique(&patch.id())?;
+        rewrite_texts(&mut patch);
         if let Some(target) = resources.0.get_mut(at) {
             merge(target, &patch.value, &PatchOptions::default(), schema)?;
         }
@@ -224,6 +232,7 @@ fn json6902(
         }
         // The library works on JSON: what was left out is a written null from here on.
         resource.blanks.clear();
+        resource.shared.part();
         if !resource.history.former.is_empty() {
             // The reference keeps former names in annotations: the field is there to be patched.
             map_in(resource.metadata_mut(), "annotations");

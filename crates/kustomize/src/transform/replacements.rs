@@ -5,8 +5,9 @@ use manifest::{Map, Value, path, yaml};
 
 use crate::Error;
 use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, ReplacementTarget};
-use crate::resource::{Id, Resource, TEXT_BYTES_MAX, bounded};
+use crate::resource::{Id, Resource, bounded};
 use crate::resources::{Matcher, Resources};
+use crate::transform::put::{Place, put};
 
 const DEFAULT_PATH: &str = "metadata.name";
 /// How long a list may become by an index one past its end: only one longer each time.
@@ -153,6 +154,7 @@ fn write(
             if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
         for field_path in paths {
             copy(&mut resource.value, value, field_path, target.options.as_ref())?;
+            resource.shared.follow(&mut resource.value);
             bounded(&resource.value)?;
         }
     }
@@ -176,9 +178,9 @@ fn copy(
     let what = if create.is_some() { "find or create" } else { "find" };
     let failed = || format!("unable to {what} field \"{field_path}\" in replacement target");
     let mut count = 0_usize;
-    matching(object, &parts, create, &mut |field| {
+    matching(object, &parts, create, Place::There, &mut |field, place| {
         count += 1;
-        set(field, value, options)
+        put(field, place, value, options)
     })
     .map_err(|error| match error {
         Found::Nothing(text) => Error::rule(text).during(failed()),
@@ -201,9 +203,9 @@ fn copy_into_text(
         let pretty = text.contains('\n') && text.contains("  ");
         let json = text.trim_start().starts_with(['{', '[']);
         let mut count = 0_usize;
-        let walked = matching(&mut inner, rest, create, &mut |field| {
+        let walked = matching(&mut inner, rest, create, Place::There, &mut |field, place| {
             count += 1;
-            set(field, value, None)
+            put(field, place, value, None)
         });
         if walked.is_err() || count == 0 {
             return None;
@@ -214,7 +216,7 @@ fn copy_into_text(
             (false, _) => yaml::to_string(&inner).trim().to_owned(),
         };
         let mut done = Ok(());
-        let replaced = matching(object, front, None, &mut |field| {
+        let replaced = matching(object, front, None, Place::There, &mut |field, _| {
             *field = written.as_str().into();
             Ok(())
         });
@@ -231,42 +233,8 @@ fn pretty_json(value: &Value) -> String {
     serde_json::to_string_pretty(&sorted).unwrap_or_default()
 }
 
-fn set(field: &mut Value, value: &Value, options: Option<&FieldOptions>) -> Result<(), Error> {
-    let compound = |value: &Value| matches!(value, Value::Map(_) | Value::List(_));
-    let mut value = value.clone();
-    if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
-        if compound(field) {
-            return Err(Error::rule("delimiter option can only be used with scalar nodes"));
-        }
-        let text = field.to_text();
-        let mut parts: Vec<&str> = text.split(options.delimiter.as_str()).collect();
-        let new = value.to_text();
-        match usize::try_from(options.index) {
-            Err(_) => parts.insert(0, &new),
-            Ok(at) if at >= parts.len() => parts.push(&new),
-            Ok(at) => parts[at] = &new,
-        }
-        let joined = parts.join(&options.delimiter);
-        if joined.len() > TEXT_BYTES_MAX {
-            return Err(Error::Limit("length of a text"));
-        }
-        value = joined.into();
-    }
-    if compound(field) || compound(&value) {
-        *field = value;
-        return Ok(());
-    }
-    // A scalar keeps its type and takes the other's spelling.
-    *field = match field {
-        Value::String(_) => value.to_text().into(),
-        Value::Null => value,
-        _ => yaml::resolve_plain(&value.to_text()),
-    };
-    Ok(())
-}
-
 /// Finds the one field that a path without wildcards leads to.
-fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
+pub(crate) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
     let mut value = value;
     for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
         let next = if let Some((name, wanted)) = list_entry(part) {
@@ -280,7 +248,8 @@ fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, E
             return Err(Error::rule("wildcard is not supported in PathGetter"));
         } else if let (Value::List(items), true) = (value, part == "-") {
             items.last()
-        } else if let (Value::List(items), Ok(at)) = (value, part.parse::<usize>()) {
+        } else if let Ok(at) = part.parse::<usize>() {
+            let Value::List(items) = value else { return wrong_kind(value, "SequenceNode") };
             items.get(at)
         } else {
             match value {
@@ -320,27 +289,33 @@ enum Found {
     Refused(Error),
 }
 
+/// What is done with a field.
+type Set<'a> = dyn FnMut(&mut Value, Place) -> Result<(), Error> + 'a;
+
 /// Calls `set` on every field that a path leads to, making it where `create` says what it will be.
 fn matching(
     value: &mut Value,
     parts: &[String],
     create: Option<&Value>,
-    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    place: Place,
+    set: &mut Set<'_>,
 ) -> Result<(), Found> {
     let Some((part, rest)) = parts.split_first() else {
-        return set(value).map_err(Found::Refused);
+        return set(value, place).map_err(Found::Refused);
     };
     if let Ok(at) = part.parse::<usize>() {
         let Value::List(items) = value else { return not_a_list(value) };
+        let mut place = Place::There;
         if at == items.len() && create.is_some() {
             items.push(blank(rest, create));
+            place = Place::Made;
         }
         let length = items.len();
         let Some(item) = items.get_mut(at) else {
             let text = format!("index {at} specified but only {length} elements found");
             return Err(Found::Nothing(text));
         };
-        return matching(item, rest, create, set);
+        return matching(item, rest, create, place, set);
     }
     if let Some((name, pattern)) = list_entry(part) {
         let Value::List(items) = value else { return not_a_list(value) };
@@ -348,7 +323,9 @@ fn matching(
     }
     if part == "*" {
         let Value::List(items) = value else { return not_a_list(value) };
-        return items.iter_mut().try_for_each(|item| matching(item, rest, create, set));
+        return items
+            .iter_mut()
+            .try_for_each(|item| matching(item, rest, create, Place::There, set));
     }
     let map = match value {
         Value::Map(map) => map,
@@ -360,10 +337,10 @@ fn matching(
         }
     };
     match map.get_mut(part) {
-        Some(field) => matching(field, rest, create, set),
+        Some(field) => matching(field, rest, create, Place::There, set),
         None if create.is_some() => {
             let mut field = blank(rest, create);
-            matching(&mut field, rest, create, set)?;
+            matching(&mut field, rest, create, Place::Made, set)?;
             map.insert(part.clone(), field);
             Ok(())
         }
@@ -381,7 +358,7 @@ fn matching_items(
     (name, pattern): (&str, &str),
     rest: &[String],
     create: Option<&Value>,
-    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    set: &mut Set<'_>,
 ) -> Result<(), Found> {
     let regex = compile(pattern).map_err(|error| Found::Refused(error.into()))?;
     let fits = |item: &Value| match name {
@@ -397,10 +374,10 @@ fn matching_items(
     for item in items.iter_mut() {
         if name.is_empty() {
             if regex.is_match(item.to_text().trim()) {
-                set(item).map_err(Found::Refused)?;
+                set(item, Place::There).map_err(Found::Refused)?;
             }
         } else if item.get(name).is_some_and(|value| regex.is_match(value.to_text().trim())) {
-            matching(item, rest, create, set)?;
+            matching(item, rest, create, Place::There, set)?;
         }
     }
     Ok(())

@@ -10,6 +10,8 @@ use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::{Variable, VariableObject};
 use crate::resource::{Id, TEXT_BYTES_MAX};
 use crate::resources::Resources;
+use crate::transform::replacements;
+use crate::unquoted;
 
 /// Notes which resources variables read from, and adds them to those known.
 pub(crate) fn collect(
@@ -108,24 +110,30 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> 
         "" => "metadata.name",
         path => path,
     };
-    // `a.b[0].c` and `a.b[k].c` are spelled without brackets elsewhere.
-    let path = path.replace('[', ".[");
-    let found = path::split_dots(&path).into_iter().filter(|part| !part.is_empty()).try_fold(
-        &source.value,
-        |value, part| {
-            let part = part.trim_matches(['[', ']']);
-            match value {
-                Value::List(items) => items.get(part.parse::<usize>().ok()?),
-                other => other.get(part),
-            }
-        },
-    );
-    found.cloned().ok_or_else(|| {
+    let parts: Vec<_> = path::split_dots(path).into_iter().flat_map(indexed).collect();
+    let found = replacements::lookup(&source.value, &parts).ok().flatten();
+    let found = found.map(|value| match value {
+        // As it is spelled.
+        Value::Null => "null".into(),
+        value => value.clone(),
+    });
+    found.ok_or_else(|| {
         Error::rule(format!(
             "field specified in var '{}' not found in corresponding resource",
             described(variable)
         ))
     })
+}
+
+/// An index in brackets, as in `a[0]`, is a step of its own.
+fn indexed(part: String) -> Vec<String> {
+    let index = part.strip_suffix(']').and_then(|part| part.rsplit_once('['));
+    match index {
+        Some((name, at)) if !at.is_empty() && at.bytes().all(|b| b.is_ascii_digit()) => {
+            vec![name.to_owned(), at.to_owned()]
+        }
+        _ => vec![part],
+    }
 }
 
 fn described(variable: &Variable) -> String {
@@ -146,27 +154,23 @@ fn described(variable: &Variable) -> String {
 
 fn expand_in(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {
     match value {
-        Value::String(text) => {
-            *value = expand(text, values);
-            Ok(())
-        }
-        Value::Map(map) => {
-            for value in map.values_mut() {
-                if let Value::String(text) = value {
-                    *value = expand(text, values);
-                }
-            }
-            Ok(())
-        }
+        Value::String(_) => expand_text(value, values),
+        Value::Map(map) => map.values_mut().try_for_each(|value| expand_text(value, values)),
         Value::List(items) => items.iter_mut().try_for_each(|item| match item {
-            Value::String(text) => {
-                *item = expand(text, values);
-                Ok(())
-            }
+            Value::String(_) => expand_text(item, values),
             _ => Err(Error::rule("invalid value type expect a string")),
         }),
         _ => Ok(()),
     }
+}
+
+/// Expands a value that is a text, which loses its quotes by that.
+fn expand_text(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {
+    if let Value::String(text) = value {
+        *value = expand(text, values);
+        unquoted::texts(value)?;
+    }
+    Ok(())
 }
 
 /// Expands a text; one that is nothing but a variable takes the variable's type.

@@ -4,8 +4,10 @@
 //! the difference is a [`Dialect`]. Its output is what that older edition prints for JSON, so the
 //! writer has one form for every tree.
 
+mod fold;
 mod read;
 mod scalar;
+mod split;
 mod write;
 
 pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
@@ -27,7 +29,12 @@ pub enum Dialect {
 /// Values of `metadata.annotations` are text exactly as written, whatever they look like: that is
 /// what kustomize makes of them.
 pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
-    read::documents(text, Dialect::Manifest)
+    let breaks = text.contains("\r\n").then(|| text.replace("\r\n", "\n"));
+    let mut documents = Vec::new();
+    for part in split::documents(breaks.as_deref().unwrap_or(text))? {
+        documents.extend(read::documents(part, Dialect::Manifest)?.into_iter().next());
+    }
+    Ok(documents)
 }
 
 /// Reads the first document of a configuration file; an empty file is null.
