@@ -1,8 +1,9 @@
 # The few entrances; cargo does the work. Each does its own set-up.
-.PHONY: demo test corpus ci fmt lint deny docs tools
+.PHONY: demo test corpus differential ci fmt lint deny docs tools
 SHELL := /bin/bash
 
-# Arguments of the demo: ARGS=--exit, ARGS="--cluster current"
+# Arguments of the demo: ARGS=--exit, ARGS="--cluster current"; of the differential test:
+# ARGS="--cases 20000 --keep differences"
 ARGS ?=
 
 demo: tools
@@ -14,6 +15,9 @@ test: tools
 
 corpus: tools
 	@cargo run --quiet --release -p corpus
+
+differential: tools
+	@cargo run --quiet --release -p differential -- $(ARGS)
 
 ci: fmt lint deny docs test corpus
 

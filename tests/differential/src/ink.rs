@@ -17,20 +17,25 @@ pub fn as_raw(value: &Value) -> Option<&str> {
     value.as_str()?.strip_prefix(RAW)
 }
 
-/// How freely a document is written, in percent.
+/// How freely a document is written.
 #[derive(Clone, Copy)]
-pub struct Freedom(usize);
+pub struct Freedom {
+    odd_percent: usize,
+    comments: bool,
+}
 
 /// As programs write it.
-pub const PLAIN: Freedom = Freedom(0);
-/// Comments, flow style, quotes, anchors now and then.
-pub const FREE: Freedom = Freedom(6);
+pub const PLAIN: Freedom = Freedom { odd_percent: 0, comments: false };
+/// Flow style, quotes, anchors now and then.
+pub const UNCOMMENTED: Freedom = Freedom { odd_percent: 6, comments: false };
+/// Comments, too.
+pub const FREE: Freedom = Freedom { odd_percent: 6, comments: true };
 
 /// Writes one document.
 pub fn document(dice: &mut Dice, freedom: Freedom, value: &Value) -> String {
     let wide = dice.chance(50);
     let mut pen = Pen { dice, freedom, wide, out: String::new(), anchors: Vec::new() };
-    if pen.odd() {
+    if pen.comments() {
         pen.out.push_str("# first of all\n");
     }
     match value {
@@ -54,7 +59,11 @@ struct Pen<'a> {
 
 impl Pen<'_> {
     fn odd(&mut self) -> bool {
-        self.dice.chance(self.freedom.0)
+        self.dice.chance(self.freedom.odd_percent)
+    }
+
+    fn comments(&mut self) -> bool {
+        self.freedom.comments && self.odd()
     }
 
     fn line(&mut self, text: &str) {
@@ -86,7 +95,7 @@ impl Pen<'_> {
 
     /// Starts a line, after a comment or an empty line perhaps.
     fn pad(&mut self, indent: usize) {
-        if self.odd() {
+        if self.comments() {
             let comments = ["# a comment", "", "  # further in", "#", "# key: value"];
             let comment = *self.dice.pick(&comments);
             self.out.push_str(&" ".repeat(if comment.is_empty() { 0 } else { indent }));
@@ -150,7 +159,7 @@ impl Pen<'_> {
             self.out.push(' ');
         }
         self.out.push_str(text);
-        if self.odd() {
+        if self.comments() {
             self.out.push_str(" # ends");
         }
         self.line("");

@@ -60,9 +60,6 @@ fn dress(dice: &mut Dice, made: &mut Value) {
         made["status"] = json!({});
     }
     if dice.chance(2) {
-        made["metadata"]["annotations"]["config.kubernetes.io/local-config"] = json!("true");
-    }
-    if dice.chance(2) {
         made["metadata"]["annotations"]["kustomize.config.k8s.io/needs-hash"] = json!("true");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::dice::Dice;
-use crate::ink::FREE;
+use crate::ink::UNCOMMENTED;
 use crate::paths;
 use crate::scalars::{self, like, text, value};
 use crate::tree::Layer;
@@ -104,7 +104,8 @@ fn part_of_list(dice: &mut Dice, list: &[Value]) -> Value {
             if list[0][*by].is_number() { json!(dice.below(9999)) } else { json!("added") };
         made.insert(dice.below(made.len() + 1), added);
     }
-    if dice.chance(4) {
+    // One directive at a time: what the reference makes of several hangs on the order of its visits.
+    if dice.chance(4) && made.iter().all(|item| item.get("$patch").is_none()) {
         made.insert(0, json!({"$patch": "replace"}));
     }
     Value::Array(made)
@@ -259,16 +260,17 @@ fn place(layer: &mut Layer<'_>, entry: &mut Value, text: String) {
     }
 }
 
-/// A strategic merge patch as text, at times several.
+/// A strategic merge patch as text, at times several. Without comments: the reference moves them to
+/// the object, and may not be able to read that again.
 pub fn merge_text(layer: &mut Layer<'_>, several: bool) -> Option<(Value, String)> {
     let object = layer.object()?;
     let patch = merge_patch(layer.dice, &object);
-    let mut text = layer.yaml(FREE, &patch);
+    let mut text = layer.yaml(UNCOMMENTED, &patch);
     if several && layer.dice.chance(25) {
         layer.uses("patches: several in a file");
         let other = layer.object()?;
         let patch = merge_patch(layer.dice, &other);
-        text = format!("{text}---\n{}", layer.yaml(FREE, &patch));
+        text = format!("{text}---\n{}", layer.yaml(UNCOMMENTED, &patch));
     }
     Some((object, text))
 }
@@ -277,7 +279,7 @@ pub fn merge_text(layer: &mut Layer<'_>, several: bool) -> Option<(Value, String
 pub fn operations_text(layer: &mut Layer<'_>) -> Option<(Value, String)> {
     let object = layer.object()?;
     let operations = operations(layer.dice, &object);
-    Some((object, layer.yaml(FREE, &operations)))
+    Some((object, layer.yaml(UNCOMMENTED, &operations)))
 }
 
 /// `patches` with strategic merge.

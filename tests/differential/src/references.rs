@@ -34,7 +34,7 @@ fn cut(layer: &mut Layer<'_>, made: &mut Value) {
     }
 }
 
-/// One replacement.
+/// One replacement. Not into its own source: the reference reads that anew for every field.
 pub fn replacement(layer: &mut Layer<'_>) -> Option<Value> {
     let from = layer.object()?;
     let mut source = identity(layer, &from);
@@ -50,8 +50,10 @@ pub fn replacement(layer: &mut Layer<'_>) -> Option<Value> {
         cut(layer, &mut options);
         source.insert("options".into(), options);
     }
+    layer.known.retain(|object| *object != from);
     let targets: Option<Vec<_>> =
         (0..=usize::from(layer.dice.chance(20))).map(|_| replacement_target(layer, bare)).collect();
+    layer.known.push(from);
     let mut made = json!({"source": source, "targets": targets?});
     if layer.dice.chance(8) {
         layer.uses("replacements: sourceValue");
@@ -71,11 +73,12 @@ fn source_path(layer: &mut Layer<'_>, from: &Value) -> Vec<paths::Step> {
     }
 }
 
-/// A way to a scalar, for the reason that `scalars::like` gives.
+/// A way to a scalar, for the reason that `scalars::like` gives; not to the name, whose quotes are
+/// gone once it was changed.
 fn scalar_path(layer: &mut Layer<'_>, to: &Value) -> Vec<paths::Step> {
     loop {
         let (path, value) = paths::any(layer.dice, to);
-        if !value.is_object() && !value.is_array() {
+        if !value.is_object() && !value.is_array() && paths::pointer(&path) != "/metadata/name" {
             return path;
         }
     }
@@ -104,7 +107,6 @@ fn replacement_target(layer: &mut Layer<'_>, bare: bool) -> Option<Value> {
                 "spec.list.[name=new].value",
                 "spec.template.spec.containers.[name=added].env.[name=X].value",
                 "data.new",
-                "metadata.name",
                 "metadata.namespace",
             ];
             (*layer.dice.pick(&made)).clone_into(&mut text);

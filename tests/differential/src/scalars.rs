@@ -200,14 +200,12 @@ pub fn typed(dice: &mut Dice) -> Value {
     raw(dice.word(TYPED))
 }
 
-/// A scalar as an annotation's value: no number, whose spelling a JSON patch loses only here, and no
-/// null but `null`, as the reference keeps how that was spelled.
+/// A scalar as an annotation's value: in quotes, as the reference keeps the spelling of others until
+/// a JSON patch loses it.
 pub fn annotation(dice: &mut Dice) -> Value {
     loop {
         let text = dice.word(TYPED);
-        let plain = text.starts_with(['\'', '"'])
-            || text.to_lowercase() != "null" && text.starts_with(char::is_alphabetic);
-        if plain {
+        if text.starts_with(['\'', '"']) {
             return raw(text);
         }
     }

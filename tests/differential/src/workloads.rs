@@ -182,7 +182,7 @@ fn selected(dice: &mut Dice, api_version: &str, kind: &str, name: &str) -> Value
             json!([{"key": "app", "operator": "In", "values": ["a", "b"]}]);
     }
     if kind != "DaemonSet" && dice.chance(60) {
-        made["spec"]["replicas"] = if dice.chance(3) { scalar(dice) } else { json!(dice.below(9)) };
+        made["spec"]["replicas"] = json!(dice.below(9));
     }
     made["spec"]["template"] = template(dice);
     made

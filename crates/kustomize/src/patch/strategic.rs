@@ -118,7 +118,11 @@ impl<'a> Merger<'a> {
         }
         let dest = match (dest, directive) {
             (_, Directive::Delete) => return Ok(None),
-            (Some(Value::Map(dest)), Directive::Merge) => dest,
+            (Some(Value::Map(mut dest)), Directive::Merge) => {
+                // It may stem from the patch itself, where that adds a list.
+                dest.shift_remove(DIRECTIVE);
+                dest
+            }
             _ => patch.cloned().unwrap_or_default(),
         };
         self.merge_fields(dest, patch, node).map(|map| Some(map.into()))
