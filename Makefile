@@ -1,10 +1,15 @@
 # The few entrances; cargo does the work. Each does its own set-up.
-.PHONY: demo test corpus differential ci fmt lint deny docs tools
+.PHONY: demo test corpus differential fuzz ci fmt lint deny docs tools
 SHELL := /bin/bash
 
 # Arguments of the demo: ARGS=--exit, ARGS="--cluster current"; of the differential test:
 # ARGS="--cases 20000 --keep differences"
 ARGS ?=
+
+# Fuzzing: TARGET=tree SECONDS=60. Sanitizers need a nightly toolchain, so it is a dated one.
+TARGET ?= yaml kustomization strategic json6902 tree
+SECONDS ?= 900
+NIGHTLY ?= nightly-2026-05-20
 
 demo: tools
 	@cargo build --release -p demo -p sluice-controller -p sluice-cli
@@ -18,6 +23,20 @@ corpus: tools
 
 differential: tools
 	@cargo run --quiet --release -p differential -- $(ARGS)
+
+fuzz: tools
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz@0.13.2
+	@rustup toolchain list | grep -q $(NIGHTLY) || rustup toolchain install $(NIGHTLY) --profile minimal
+	@for target in $(TARGET); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  cargo +$(NIGHTLY) fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 || exit 1; \
+	done
+
+# Whole builds against the reference, on the corpus of real builds.
+bench-build: tools
+	@cargo build --quiet --release -p sluice-cli -p corpus
+	@"$${CARGO_TARGET_DIR:-target}/release/corpus" bench-build
 
 ci: fmt lint deny docs test corpus
 

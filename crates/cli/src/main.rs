@@ -12,6 +12,9 @@ mod error;
 mod local;
 mod output;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Build(args) => commands::build::run(&args),

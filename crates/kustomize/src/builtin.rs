@@ -1,16 +1,13 @@
 //! Built-in generators and transformers written as configuration objects.
 
-use std::collections::BTreeMap;
-
 use manifest::{Map, Value};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::accumulate::Build;
-use crate::fieldspec::{Config, Create, FieldSpec, Reference, visit};
+use crate::decode;
+use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::generate::{data, hash};
-use crate::kustomization::{
-    DataArguments, Image, Patch, ReplacementEntry, Replica, Target, Texts, decode_leniently,
-};
+use crate::kustomization::{DataArguments, Image, Patch, ReplacementEntry, Replica, Target, Texts};
 use crate::load::{Loader, Location};
 use crate::resource::{Resource, map_of};
 use crate::resources::Resources;
@@ -19,12 +16,9 @@ use crate::transform::{
 };
 use crate::{Error, error::During};
 
-/// How deep the definitions of a custom resource are followed.
-const DEFINITION_DEPTH_MAX: usize = 16;
-
 /// The fields of all built-in configuration objects; each kind uses some.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct Arguments {
     field_specs: Vec<FieldSpec>,
     paths: Vec<String>,
@@ -38,8 +32,8 @@ struct Arguments {
     set_role_binding_subjects: String,
     prefix: String,
     suffix: String,
-    labels: BTreeMap<String, serde_json::Value>,
-    annotations: BTreeMap<String, serde_json::Value>,
+    labels: Texts,
+    annotations: Texts,
     image_tag: Image,
     replica: Replica,
     replacements: Vec<ReplacementEntry>,
@@ -49,7 +43,7 @@ struct Arguments {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct ValueTarget {
     selector: Option<Target>,
     field_path: String,
@@ -65,14 +59,81 @@ fn arguments(config: &Resource) -> Value {
     map.into()
 }
 
-fn refuse_foreign(config: &Resource) -> Result<(), Error> {
-    let kind = config.kind();
-    if config.api_version() == "builtin" {
-        return Ok(());
+const GENERATORS: [&str; 4] =
+    ["ConfigMapGenerator", "SecretGenerator", "IAMPolicyGenerator", "HelmChartInflationGenerator"];
+const TRANSFORMERS: [&str; 14] = [
+    "AnnotationsTransformer",
+    "HashTransformer",
+    "ImageTagTransformer",
+    "LabelTransformer",
+    "NamespaceTransformer",
+    "PatchJson6902Transformer",
+    "PatchStrategicMergeTransformer",
+    "PatchTransformer",
+    "PrefixSuffixTransformer",
+    "PrefixTransformer",
+    "ReplacementTransformer",
+    "ReplicaCountTransformer",
+    "SuffixTransformer",
+    "ValueAddTransformer",
+];
+
+/// A configuration as kustomize shows it: what is empty is left out.
+pub(crate) fn written(config: &impl Serialize) -> String {
+    fn without_empty(json: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value as Json;
+        let given = |json: &Json| match json {
+            Json::Null | Json::Bool(false) => false,
+            Json::String(text) => !text.is_empty(),
+            Json::Number(number) => number.as_i64() != Some(0),
+            Json::Array(items) => !items.is_empty(),
+            _ => true,
+        };
+        match json {
+            Json::Object(map) => map
+                .into_iter()
+                .filter(|(_, value)| given(value))
+                .map(|(key, value)| (key, without_empty(value)))
+                .collect(),
+            Json::Array(items) => items.into_iter().map(without_empty).collect(),
+            scalar => scalar,
+        }
     }
-    Err(Error::Refused(format!(
-        "external plugins disabled; unable to load external plugin '{kind}'"
-    )))
+    let json = serde_json::to_value(config).unwrap_or_default();
+    manifest::yaml::to_string(&without_empty(json).into())
+}
+
+/// Says which configuration a built-in transformer or generator cannot take.
+pub(crate) fn trouble(kind: &str, config: &impl Serialize, error: Error) -> Error {
+    error.during(format!("trouble configuring builtin {kind} with config: `\n{}`", written(config)))
+}
+
+/// Nothing but what is built in can run here.
+fn expect_builtin(config: &Resource) -> Result<(), Error> {
+    let kind = config.kind();
+    if config.api_version() != "builtin" {
+        return Err(Error::Refused(format!(
+            "external plugins disabled; unable to load external plugin '{kind}'"
+        )));
+    }
+    if !GENERATORS.contains(&kind) && !TRANSFORMERS.contains(&kind) {
+        let kind = crate::resource::gvk_text(&config.gvk());
+        return Err(Error::rule(format!("unable to load builtin {kind}")));
+    }
+    Ok(())
+}
+
+/// Fails if a configuration object is no generator that can run.
+pub(crate) fn expect_generator(config: &Resource) -> Result<(), Error> {
+    expect_builtin(config)?;
+    match config.kind() {
+        "HelmChartInflationGenerator" => {
+            let refused = Error::Refused("must specify --enable-helm".to_owned());
+            Err(refused.during(format!("plugin {} fails configuration", config.id())))
+        }
+        kind if GENERATORS.contains(&kind) => Ok(()),
+        _ => Err(Error::rule(format!("plugin {} not a generator", config.id()))),
+    }
 }
 
 /// Runs a generator.
@@ -81,21 +142,13 @@ pub(crate) fn generate(
     at: &Location,
     config: &Resource,
 ) -> Result<Resource, Error> {
-    refuse_foreign(config)?;
     let kind = match config.kind() {
-        "ConfigMapGenerator" => data::Kind::ConfigMap,
-        "SecretGenerator" => data::Kind::Secret,
         "IAMPolicyGenerator" => return iam_account(config),
-        "HelmChartInflationGenerator" => {
-            return Err(Error::Refused("must specify --enable-helm".to_owned()))
-                .during(|| format!("plugin {} fails configuration", config.id()));
-        }
-        other => {
-            return Err(Error::rule(format!("unable to load builtin {other}")));
-        }
+        "SecretGenerator" => data::Kind::Secret,
+        _ => data::Kind::ConfigMap,
     };
     let mut arguments: DataArguments =
-        decode_leniently(arguments(config)).map_err(|text| failed(config, text))?;
+        decode::lenient(&arguments(config)).map_err(|text| failed(config, text))?;
     if arguments.name.is_empty() {
         arguments.name = config.name();
     }
@@ -105,13 +158,12 @@ pub(crate) fn generate(
     data::generate(loader, at, kind, &arguments)
 }
 
-/// Numbers become texts where a text is asked for.
-fn texts(values: &BTreeMap<String, serde_json::Value>) -> Texts {
-    values.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()).to_text())).collect()
+fn fails_configuration(config: &Resource) -> String {
+    format!("plugin {} fails configuration", config.id())
 }
 
 fn failed(config: &Resource, text: impl Into<String>) -> Error {
-    Error::rule(text).during(format!("plugin {} fails configuration", config.id()))
+    Error::rule(text).during(fails_configuration(config))
 }
 
 /// Runs a transformer.
@@ -121,13 +173,16 @@ pub(crate) fn transform(
     config: &Resource,
     resources: &mut Resources,
 ) -> Result<(), Error> {
-    refuse_foreign(config)?;
+    expect_builtin(config)?;
     let value = arguments(config);
     if config.kind() == "PatchTransformer" {
-        let entry: Patch = decode_leniently(value).map_err(|text| failed(config, text))?;
-        return patches::apply(resources, &entry, &mut build.loader, at, &build.schema);
+        let entry: Patch = decode::lenient(&value).map_err(|text| failed(config, text))?;
+        let written = manifest::yaml::to_string(&config.value);
+        let patch = patches::load(&entry, &written, &mut build.loader, at)
+            .during(|| fails_configuration(config))?;
+        return patch.apply(resources, &build.schema);
     }
-    let own: Arguments = decode_leniently(value).map_err(|text| failed(config, text))?;
+    let own: Arguments = decode::lenient(&value).map_err(|text| failed(config, text))?;
     let fields = &own.field_specs;
     match config.kind() {
         "PatchStrategicMergeTransformer" => {
@@ -136,12 +191,16 @@ pub(crate) fn transform(
             if entries.is_empty() {
                 return Err(failed(config, "empty file path and empty patch content"));
             }
-            patches::apply_strategic(resources, &entries, &mut build.loader, at, &build.schema)
+            let patches = patches::load_strategic(&entries, &mut build.loader, at)
+                .during(|| fails_configuration(config))?;
+            patches::apply_strategic(resources, &patches, &build.schema)
         }
         "PatchJson6902Transformer" => {
             let (path, patch) = (own.path, own.json_op);
             let entry = Patch { path, patch, target: own.target, options: None };
-            patches::apply_json(resources, &entry, &mut build.loader, at)
+            let patch = patches::load_json(&entry, &mut build.loader, at)
+                .during(|| fails_configuration(config))?;
+            patch.apply(resources)
         }
         "NamespaceTransformer" => set_namespace(resources, config, &own),
         "PrefixTransformer" => names::apply(resources, &own.prefix, names::End::Prefix, fields),
@@ -150,12 +209,13 @@ pub(crate) fn transform(
             names::apply(resources, &own.prefix, names::End::Prefix, fields)?;
             names::apply(resources, &own.suffix, names::End::Suffix, fields)
         }
-        "LabelTransformer" => labels::apply(resources, &texts(&own.labels), fields),
-        "AnnotationsTransformer" => annotations::apply(resources, &texts(&own.annotations), fields),
+        "LabelTransformer" => labels::apply(resources, &own.labels, fields),
+        "AnnotationsTransformer" => annotations::apply(resources, &own.annotations, fields),
         "ImageTagTransformer" => images::apply(resources, &own.image_tag, fields),
         "ReplicaCountTransformer" => replicas::apply(resources, &own.replica, fields),
         "ReplacementTransformer" => {
-            let entries = build.replacements(at, &own.replacements)?;
+            let entries =
+                build.replacements(at, &own.replacements).during(|| fails_configuration(config))?;
             replacements::apply(resources, &entries)
         }
         "HashTransformer" => {
@@ -167,10 +227,7 @@ pub(crate) fn transform(
             Ok(())
         }
         "ValueAddTransformer" => add_value(&mut build.loader, at, resources, &own),
-        _ => {
-            let kind = crate::resource::gvk_text(&config.gvk());
-            Err(Error::rule(format!("unable to load builtin {kind}")))
-        }
+        _ => Err(Error::rule(format!("plugin {} not a transformer", config.id()))),
     }
 }
 
@@ -217,7 +274,7 @@ fn add_value(
         let file = own.target_file_path.clone();
         let listed = manifest::yaml::read_configuration(&text)
             .map_err(|source| Error::Malformed { file, source })?;
-        let listed: Arguments = decode_leniently(listed).map_err(Error::rule)?;
+        let listed: Arguments = decode::lenient(&listed).map_err(Error::rule)?;
         targets.extend(listed.targets);
     }
     if targets.is_empty() {
@@ -260,7 +317,7 @@ fn insert_part(path: &str, position: usize, part: &str) -> String {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct IamPolicy {
     cloud: String,
     kubernetes_service: Account,
@@ -268,7 +325,7 @@ struct IamPolicy {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 struct Account {
     name: String,
     namespace: String,
@@ -278,7 +335,7 @@ struct Account {
 /// A service account that stands for one of a cloud.
 fn iam_account(config: &Resource) -> Result<Resource, Error> {
     let policy: IamPolicy =
-        decode_leniently(arguments(config)).map_err(|text| failed(config, text))?;
+        decode::lenient(&arguments(config)).map_err(|text| failed(config, text))?;
     if policy.cloud != "gke" {
         return Err(Error::rule(format!("cloud provider {} not supported yet", policy.cloud)));
     }
@@ -295,68 +352,4 @@ fn iam_account(config: &Resource) -> Result<Resource, Error> {
     let account = format!("{name}@{project_id}.iam.gserviceaccount.com");
     made.set_texts("annotations", vec![("iam.gke.io/gcp-service-account".to_owned(), account)]);
     Ok(made)
-}
-
-/// The fields that annotated definitions of custom resources name.
-pub(crate) fn config_of_definitions(definitions: &Value) -> Config {
-    let mut config = Config::default();
-    let Some(definitions) = definitions.as_map() else { return config };
-    for (name, definition) in definitions {
-        let properties = definition.at(&["Schema", "properties"]).and_then(Value::as_map);
-        let Some(properties) = properties else { continue };
-        if ["kind", "apiVersion", "metadata"].iter().all(|key| properties.contains_key(*key)) {
-            let kind = name.rsplit('.').next().unwrap_or(name);
-            let mut walk = Definitions { all: definitions, kind, config: &mut config };
-            walk.follow(properties, &mut Vec::new());
-        }
-    }
-    config
-}
-
-struct Definitions<'a> {
-    all: &'a Map,
-    kind: &'a str,
-    config: &'a mut Config,
-}
-
-impl<'a> Definitions<'a> {
-    fn follow(&mut self, properties: &'a Map, path: &mut Vec<&'a str>) {
-        if path.len() >= DEFINITION_DEPTH_MAX {
-            return;
-        }
-        for (name, property) in properties {
-            path.push(name);
-            let spec = |path: &[&str]| FieldSpec {
-                kind: self.kind.to_owned(),
-                path: path.join("/"),
-                ..FieldSpec::default()
-            };
-            let text = |key: &str| property.get(key).map(Value::to_text);
-            if text("x-kubernetes-annotation").is_some() {
-                self.config.common_annotations.push(spec(path));
-            }
-            if text("x-kubernetes-label-selector").is_some() {
-                self.config.common_labels.push(spec(path));
-            }
-            if text("x-kubernetes-identity").is_some() {
-                self.config.name_prefix.push(spec(path));
-            }
-            let target =
-                (text("x-kubernetes-object-ref-api-version"), text("x-kubernetes-object-ref-kind"));
-            if let (Some(version), Some(kind)) = target {
-                let key = text("x-kubernetes-object-ref-name-key");
-                let mut field = spec(path);
-                field.path = format!("{}/{}", field.path, key.as_deref().unwrap_or("name"));
-                let (group, fields) = (String::new(), vec![field]);
-                self.config.name_reference.push(Reference { group, version, kind, fields });
-            }
-            let inner = property.get("$ref").and_then(Value::as_str);
-            let inner = inner.and_then(|reference| self.all.get(reference));
-            let inner = inner.and_then(|definition| definition.at(&["Schema", "properties"]));
-            if let Some(inner) = inner.and_then(Value::as_map) {
-                self.follow(inner, path);
-            }
-            path.pop();
-        }
-    }
 }

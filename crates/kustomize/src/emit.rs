@@ -5,8 +5,9 @@ use manifest::{Object, Value};
 
 use crate::error::During;
 use crate::kustomization::Kustomization;
-use crate::resource::{Origin, Resource, map_in};
-use crate::resources::{Resources, identified};
+use crate::manifests;
+use crate::resource::{Id, Origin, Resource, map_in};
+use crate::resources::Resources;
 use crate::transform::order;
 use crate::{Error, Options, Order, unquoted};
 
@@ -39,10 +40,15 @@ const INTERNAL: [&str; 19] = [
     "internal.config.kubernetes.io/helm-generated",
 ];
 
-/// Drops objects that are configuration of the build itself; the others must have kept their names.
+/// Drops objects that are configuration of the build itself; what is left needs a kind and a name.
 pub(crate) fn drop_local(resources: &mut Resources) -> Result<(), Error> {
-    for resource in resources.0.iter().filter(|resource| !resource.is_deleted()) {
-        identified(&resource.value).map_err(Error::Rule)?;
+    for resource in &resources.0 {
+        if resource.kind().is_empty()
+            || (resource.name().is_empty() && !resource.kind().ends_with("List"))
+        {
+            let missing = manifests::missing(&with_history(resource));
+            return missing.map_or(Ok(()), |text| Err(Error::rule(text)));
+        }
     }
     resources.0.retain(|resource| {
         resource
@@ -51,6 +57,26 @@ pub(crate) fn drop_local(resources: &mut Resources) -> Result<(), Error> {
             .is_none_or(|local| local.to_text() == "false")
     });
     Ok(())
+}
+
+/// An object with its former identities, as the reference shows it in messages.
+pub(crate) fn with_history(resource: &Resource) -> Value {
+    let former: Vec<_> = resource.former_ids().collect();
+    if former.is_empty() {
+        return resource.value.clone();
+    }
+    let mut shown = resource.clone();
+    let annotations = map_in(shown.metadata_mut(), "annotations");
+    let listed = |text: fn(&Id) -> &str| former.iter().map(text).collect::<Vec<_>>().join(",");
+    for (name, text) in [
+        ("previousKinds", listed(|id| &id.gvk.kind)),
+        ("previousNames", listed(|id| &id.name)),
+        ("previousNamespaces", listed(Id::effective_namespace)),
+    ] {
+        let name = format!("internal.config.kubernetes.io/{name}");
+        annotations.insert(name.into(), text.into());
+    }
+    shown.value
 }
 
 /// Orders, labels and strips the resources.
@@ -66,7 +92,7 @@ pub(crate) fn finish(
     }
     let asks = |what: &str| root.build_metadata.iter().any(|option| option == what);
     for resource in resources.iter_mut() {
-        if asks("managedByLabel") {
+        if options.managed_by_label || asks("managedByLabel") {
             map_in(resource.metadata_mut(), "labels").insert(MANAGED_BY.into(), VERSION.into());
         }
         annotate(resource, asks("originAnnotations"), asks("transformerAnnotations"));

@@ -1,6 +1,6 @@
 //! Every failure of a build, with the steps that led to it.
 
-use manifest::{selector, yaml};
+use manifest::{pattern, selector, yaml};
 
 /// Why a build failed. Where kustomize's wording is stable, it is kept.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum Error {
     /// A selector cannot be read.
     #[error("{0}")]
     Selector(#[from] selector::Error),
+    /// A pattern cannot be compiled.
+    #[error("{0}")]
+    Pattern(#[from] pattern::Error),
     /// Something that this engine refuses on purpose.
     #[error("{0}")]
     Refused(String),

@@ -1,15 +1,20 @@
 //! Which fields of which kinds a transformer touches, as data.
 
-use manifest::{Gvk, Map, Value, path};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use manifest::path::first_of_slashes;
+use manifest::{Gvk, Map, Value};
 use serde::Deserialize;
 
 use crate::Error;
+use crate::error::During;
 use crate::resource::{Resource, selects};
 use crate::transform::order;
 
 /// One field of some kinds.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename = "types.FieldSpec", default)]
 pub(crate) struct FieldSpec {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -30,6 +35,24 @@ impl FieldSpec {
             && (self.version.is_empty() || self.version == gvk.version)
     }
 
+    /// Whether this is a field of the resource's kind.
+    pub(crate) fn is_of(&self, resource: &Resource) -> bool {
+        let (group, version) = resource.group_version();
+        (self.kind.is_empty() || self.kind == resource.kind())
+            && (self.group.is_empty() || self.group == group)
+            && (self.version.is_empty() || self.version == version)
+    }
+
+    /// The path for [`walk`].
+    fn steps(&self) -> &str {
+        self.path.strip_prefix('/').unwrap_or(&self.path)
+    }
+
+    /// Whether the path leads to a field that is there, or is barred by a scalar.
+    pub(crate) fn leads_somewhere(&self, value: &Value) -> bool {
+        leads_somewhere(value, Some(self.steps()))
+    }
+
     pub(crate) fn made(path: &str) -> Self {
         Self { path: path.to_owned(), create: true, ..Self::default() }
     }
@@ -37,7 +60,7 @@ impl FieldSpec {
 
 /// A kind, and the fields of others that refer to it by name.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename = "builtinconfig.NameBackReferences", default)]
 pub(crate) struct Reference {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -55,7 +78,7 @@ impl Reference {
 
 /// The fields of every transformer.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename = "builtinconfig.TransformerConfig", default, rename_all = "camelCase")]
 pub(crate) struct Config {
     pub(crate) name_prefix: Vec<FieldSpec>,
     pub(crate) name_suffix: Vec<FieldSpec>,
@@ -63,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) common_labels: Vec<FieldSpec>,
     pub(crate) labels: Vec<FieldSpec>,
     pub(crate) template_labels: Vec<FieldSpec>,
+    /// Known by name only: the claims of a template are among `template_labels`.
+    pub(crate) volume_claim_template_labels: Vec<FieldSpec>,
     pub(crate) common_annotations: Vec<FieldSpec>,
     pub(crate) images: Vec<FieldSpec>,
     pub(crate) replicas: Vec<FieldSpec>,
@@ -72,7 +97,12 @@ pub(crate) struct Config {
 
 impl Config {
     /// What kustomize does when nothing else is configured.
-    pub(crate) fn defaults() -> Self {
+    pub(crate) fn defaults() -> &'static Self {
+        static DEFAULTS: LazyLock<Config> = LazyLock::new(Config::read_defaults);
+        &DEFAULTS
+    }
+
+    fn read_defaults() -> Self {
         let mut config = Self::default();
         let mut section = "";
         for line in include_str!("defaults/fields.txt").lines().filter(|l| !l.starts_with('#')) {
@@ -113,16 +143,16 @@ impl Config {
 
     /// These fields with others beside them, in the reference's order: a spec that an earlier one
     /// covers is dropped, so that a configured kind may take the place of a default.
-    pub(crate) fn with(&self, other: &Self) -> Result<Self, Error> {
-        let mut all = self.clone();
+    pub(crate) fn with(&self, other: &Self) -> Result<Cow<'_, Self>, Error> {
         if *other == Self::default() {
-            return Ok(all);
+            return Ok(Cow::Borrowed(self));
         }
+        let mut all = self.clone();
         all.merge(other)?;
         all.sort();
         let mut result = Self::default();
         result.merge(&all)?;
-        Ok(result)
+        Ok(Cow::Owned(result))
     }
 
     fn sort(&mut self) {
@@ -146,19 +176,30 @@ impl Config {
 
     /// Adds the fields of another configuration.
     pub(crate) fn merge(&mut self, other: &Self) -> Result<(), Error> {
-        merge(&mut self.name_prefix, &other.name_prefix)?;
-        merge(&mut self.name_suffix, &other.name_suffix)?;
-        merge(&mut self.namespace, &other.namespace)?;
-        merge(&mut self.common_labels, &other.common_labels)?;
-        merge(&mut self.labels, &other.labels)?;
-        merge(&mut self.template_labels, &other.template_labels)?;
-        merge(&mut self.common_annotations, &other.common_annotations)?;
-        merge(&mut self.images, &other.images)?;
-        merge(&mut self.replicas, &other.replicas)?;
-        merge(&mut self.var_reference, &other.var_reference)?;
+        let pairs = [
+            ("NamePrefix", &mut self.name_prefix, &other.name_prefix),
+            ("NameSuffix", &mut self.name_suffix, &other.name_suffix),
+            ("NameSpace", &mut self.namespace, &other.namespace),
+            ("CommonAnnotations", &mut self.common_annotations, &other.common_annotations),
+            ("CommonLabels", &mut self.common_labels, &other.common_labels),
+            ("Labels", &mut self.labels, &other.labels),
+            ("TemplateLabels", &mut self.template_labels, &other.template_labels),
+            (
+                "VolumeClaimTemplateLabels",
+                &mut self.volume_claim_template_labels,
+                &other.volume_claim_template_labels,
+            ),
+            ("VarReference", &mut self.var_reference, &other.var_reference),
+            ("Images", &mut self.images, &other.images),
+            ("Replicas", &mut self.replicas, &other.replicas),
+        ];
+        for (name, specs, more) in pairs {
+            merge(specs, more).during(|| format!("failed to merge {name} fieldSpec"))?;
+        }
         for reference in &other.name_reference {
             match self.name_reference.iter_mut().find(|known| known.gvk() == reference.gvk()) {
-                Some(known) => merge(&mut known.fields, &reference.fields)?,
+                Some(known) => merge(&mut known.fields, &reference.fields)
+                    .during(|| "failed to merge NameReference fieldSpec".to_owned())?,
                 None => self.name_reference.push(reference.clone()),
             }
         }
@@ -207,12 +248,18 @@ pub(crate) fn visit(
     create: Create,
     set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    if !spec.selects(&resource.gvk()) {
-        return Ok(());
-    }
-    let parts = path::split_slashes(&spec.path);
+    if spec.is_of(resource) { visit_any(resource, spec, create, set) } else { Ok(()) }
+}
+
+/// Calls `set` on every value that a spec's path leads to, whatever the resource's kind.
+pub(crate) fn visit_any(
+    resource: &mut Resource,
+    spec: &FieldSpec,
+    create: Create,
+    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
     let create = if spec.create { create } else { Create::Nothing };
-    let walked = match walk(&mut resource.value, &parts, create, set) {
+    let walked = match walk(&mut resource.value, Some(spec.steps()), create, set) {
         Ok(true) => return Ok(()),
         Ok(false) => Error::rule("expected sequence or mapping node"),
         Err(error) => error,
@@ -221,21 +268,35 @@ pub(crate) fn visit(
     Err(walked.during(format!("considering field '{path}' of object {id}")))
 }
 
+fn leads_somewhere(value: &Value, path: Option<&str>) -> bool {
+    let Some(path) = path else { return true };
+    match value {
+        Value::Null => false,
+        Value::List(items) => items.iter().any(|item| leads_somewhere(item, Some(path))),
+        Value::Map(map) => {
+            let (first, rest) = first_of_slashes(path);
+            let field = map.get(first.strip_suffix("[]").unwrap_or(&first));
+            field.is_some_and(|field| leads_somewhere(field, rest))
+        }
+        _ => true,
+    }
+}
+
 /// Answers false where the path leads through a scalar.
 fn walk(
     value: &mut Value,
-    parts: &[String],
+    path: Option<&str>,
     create: Create,
     set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<bool, Error> {
-    let Some((first, rest)) = parts.split_first() else {
+    let Some(path) = path else {
         return set(value).map(|()| true);
     };
     let map = match value {
         Value::Null => return Ok(true),
         Value::List(items) => {
             for item in items {
-                if !walk(item, parts, create, set)? {
+                if !walk(item, Some(path), create, set)? {
                     return Ok(false);
                 }
             }
@@ -244,6 +305,7 @@ fn walk(
         Value::Map(map) => map,
         _ => return Ok(false),
     };
+    let (first, rest) = first_of_slashes(path);
     let name = first.strip_suffix("[]");
     if let Some(name) = name {
         return match map.get_mut(name) {
@@ -257,14 +319,14 @@ fn walk(
         };
     }
     if create == Create::Nothing {
-        return match map.get_mut(first.as_str()) {
+        return match map.get_mut(&first) {
             Some(field) => walk(field, rest, create, set),
             None => Ok(true),
         };
     }
-    let field = map.entry(first.clone()).or_default();
+    let field = map.entry(first.into()).or_default();
     if field.is_null() {
-        let scalar = rest.is_empty() && create == Create::Scalar;
+        let scalar = rest.is_none() && create == Create::Scalar;
         *field = if scalar { String::new().into() } else { Map::new().into() };
     }
     walk(field, rest, create, set)

@@ -1,12 +1,15 @@
 //! The schema of a kustomization file, nothing else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use manifest::{Map, Value, yaml};
+use manifest::{Gvk, Key, Value, yaml};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::decode;
 use crate::fieldspec::FieldSpec;
+use crate::resource::Id;
 
 pub(crate) type Texts = BTreeMap<String, String>;
 
@@ -19,12 +22,11 @@ const API_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_API_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.Kustomization", default, rename_all = "camelCase")]
 pub(crate) struct Kustomization {
     pub(crate) api_version: String,
     pub(crate) kind: String,
-    #[serde(rename = "metadata")]
-    pub(crate) metadata: Option<serde_json::Value>,
+    pub(crate) metadata: Option<Metadata>,
     pub(crate) openapi: Texts,
     pub(crate) name_prefix: String,
     pub(crate) name_suffix: String,
@@ -62,7 +64,7 @@ pub(crate) struct Kustomization {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.Label", default, rename_all = "camelCase")]
 pub(crate) struct Labels {
     pub(crate) pairs: Texts,
     pub(crate) include_selectors: bool,
@@ -72,8 +74,8 @@ pub(crate) struct Labels {
 }
 
 #[expect(clippy::struct_field_names, reason = "the names are those of the field")]
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename = "types.Patch", default, rename_all = "camelCase")]
 pub(crate) struct Patch {
     pub(crate) path: String,
     pub(crate) patch: String,
@@ -81,15 +83,15 @@ pub(crate) struct Patch {
     pub(crate) options: Option<PatchOptions>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename = "types.PatchArgs", default, rename_all = "camelCase")]
 pub(crate) struct PatchOptions {
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename = "types.Selector", default, rename_all = "camelCase")]
 pub(crate) struct Target {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -102,7 +104,7 @@ pub(crate) struct Target {
 
 /// A change of image references.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.Image", default, rename_all = "camelCase")]
 pub(crate) struct Image {
     pub(crate) name: String,
     pub(crate) new_name: String,
@@ -111,8 +113,8 @@ pub(crate) struct Image {
     pub(crate) digest: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename = "types.ReplacementField", default, rename_all = "camelCase")]
 pub(crate) struct ReplacementEntry {
     pub(crate) path: String,
     pub(crate) source: Option<ReplacementSource>,
@@ -120,8 +122,8 @@ pub(crate) struct ReplacementEntry {
     pub(crate) source_value: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename = "types.SourceSelector", default, rename_all = "camelCase")]
 pub(crate) struct ReplacementSource {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -132,8 +134,8 @@ pub(crate) struct ReplacementSource {
     pub(crate) options: Option<FieldOptions>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename = "types.TargetSelector", default, rename_all = "camelCase")]
 pub(crate) struct ReplacementTarget {
     pub(crate) select: Option<Target>,
     pub(crate) reject: Vec<Target>,
@@ -141,8 +143,8 @@ pub(crate) struct ReplacementTarget {
     pub(crate) options: Option<FieldOptions>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename = "types.FieldOptions", default, rename_all = "camelCase")]
 pub(crate) struct FieldOptions {
     pub(crate) delimiter: String,
     pub(crate) index: i64,
@@ -151,14 +153,14 @@ pub(crate) struct FieldOptions {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename = "types.Replica", default)]
 pub(crate) struct Replica {
     pub(crate) name: String,
     pub(crate) count: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.Var", default, rename_all = "camelCase")]
 pub(crate) struct Variable {
     pub(crate) name: String,
     #[serde(rename = "objref")]
@@ -168,7 +170,7 @@ pub(crate) struct Variable {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.Target", default, rename_all = "camelCase")]
 pub(crate) struct VariableObject {
     pub(crate) api_version: String,
     pub(crate) group: String,
@@ -179,21 +181,20 @@ pub(crate) struct VariableObject {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename = "types.FieldSelector", default, rename_all = "camelCase")]
 pub(crate) struct VariableField {
-    #[serde(alias = "fieldPath", alias = "fieldpath")]
-    pub(crate) fieldpath: String,
+    pub(crate) field_path: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.SortOptions", default, rename_all = "camelCase")]
 pub(crate) struct SortOptions {
     pub(crate) order: String,
     pub(crate) legacy_sort_options: Option<LegacySortOptions>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.LegacySortOptions", default, rename_all = "camelCase")]
 pub(crate) struct LegacySortOptions {
     pub(crate) order_first: Vec<String>,
     pub(crate) order_last: Vec<String>,
@@ -201,7 +202,7 @@ pub(crate) struct LegacySortOptions {
 
 /// What a ConfigMap or Secret is generated from.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.ConfigMapArgs", default, rename_all = "camelCase")]
 pub(crate) struct DataArguments {
     pub(crate) namespace: String,
     pub(crate) name: String,
@@ -216,7 +217,7 @@ pub(crate) struct DataArguments {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename = "types.GeneratorOptions", default, rename_all = "camelCase")]
 pub(crate) struct GeneratorOptions {
     pub(crate) labels: Option<Texts>,
     pub(crate) annotations: Option<Texts>,
@@ -224,17 +225,50 @@ pub(crate) struct GeneratorOptions {
     pub(crate) immutable: bool,
 }
 
+/// What a file may say about itself; nothing follows from it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename = "types.ObjectMeta", default)]
+pub(crate) struct Metadata {
+    name: String,
+    namespace: String,
+    labels: Texts,
+    annotations: Texts,
+}
+
+/// Whether an entry makes a file more than an empty one, which is an error.
+fn is_more_than_header((key, value): (&Key, &Value)) -> bool {
+    let is = |names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name));
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty() && !is(&["apiVersion", "kind"]),
+        // The lists of legacy fields are moved to others, which stay absent if nothing is moved.
+        Value::List(items) if is(&["bases", "imageTags", "helmChartInflationGenerator"]) => {
+            !items.is_empty()
+        }
+        _ => true,
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gvk = Gvk {
+            group: self.group.clone(),
+            version: self.version.clone(),
+            kind: self.kind.clone(),
+        };
+        let (name, namespace) = (self.name.clone(), self.namespace.clone());
+        let id = Id { gvk, name, namespace, cluster_scoped: false };
+        write!(out, "{id}:a={}:l={}", self.annotation_selector, self.label_selector)
+    }
+}
+
 impl Kustomization {
     /// Reads a file's text and checks its header.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let value = yaml::read_configuration(text)
             .map_err(|error| Error::Kustomization(error.to_string()))?;
-        let gives = |map: &Map| {
-            let header = |key: &str| ["apiversion", "kind"].contains(&key.to_lowercase().as_str());
-            map.iter().any(|(key, value)| !value.is_null() && !header(key))
-        };
-        let gives_anything = value.as_map().is_some_and(gives);
-        let file = decode::<Self>(value).map_err(Error::Kustomization)?;
+        let file: Self = decode::strict(&value).map_err(Error::Kustomization)?;
+        let gives_anything = value.as_map().is_some_and(|map| map.iter().any(is_more_than_header));
         Ok(Self { gives_anything, ..file })
     }
 
@@ -261,95 +295,5 @@ impl Kustomization {
             let version = if component { COMPONENT_API_VERSION } else { API_VERSION };
             version.clone_into(&mut self.api_version);
         }
-    }
-}
-
-/// Turns a tree into a structure; null means absent, as in Go.
-pub(crate) fn decode<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
-    let json = match without_nulls(value) {
-        Value::Null => serde_json::json!({}),
-        value => value.into(),
-    };
-    decode_json(json, Unknown::Refused)
-}
-
-/// The same for configuration objects, whose unknown fields are ignored.
-pub(crate) fn decode_leniently<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
-    decode_json(without_nulls(value).into(), Unknown::Ignored)
-}
-
-/// What becomes of a field that a structure does not have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unknown {
-    Refused,
-    Ignored,
-}
-
-/// How often a field name is corrected before a file is given up.
-const CORRECTIONS_MAX: usize = 64;
-
-/// Go matches field names whatever their case: a name that fits in another case is corrected.
-fn decode_json<T: serde::de::DeserializeOwned>(
-    mut json: serde_json::Value,
-    unknown: Unknown,
-) -> Result<T, String> {
-    let mut failure = String::new();
-    for _ in 0..CORRECTIONS_MAX {
-        let error = match serde_json::from_value(json.clone()) {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        failure = error.to_string();
-        let mut names = failure.split('`').skip(1).step_by(2);
-        let Some(written) = names.next().filter(|_| failure.starts_with("unknown field")) else {
-            break;
-        };
-        let correct = names.find(|name| name.eq_ignore_ascii_case(written));
-        if correct.is_none() && unknown == Unknown::Refused {
-            break;
-        }
-        rename(&mut json, written, correct);
-    }
-    Err(go_text(&failure))
-}
-
-/// Renames a key wherever it stands, or removes it.
-fn rename(json: &mut serde_json::Value, from: &str, to: Option<&str>) {
-    match json {
-        serde_json::Value::Array(items) => {
-            for item in items {
-                rename(item, from, to);
-            }
-        }
-        serde_json::Value::Object(map) => {
-            for value in map.values_mut() {
-                rename(value, from, to);
-            }
-            if let (Some(value), Some(to)) = (map.shift_remove(from), to) {
-                map.insert(to.to_owned(), value);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Map(map) => Value::Map(
-            map.into_iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(key, value)| (key, without_nulls(value)))
-                .collect(),
-        ),
-        Value::List(items) => Value::List(items.into_iter().map(without_nulls).collect()),
-        scalar => scalar,
-    }
-}
-
-/// The wording of Go's decoder where it is well known.
-fn go_text(text: &str) -> String {
-    match text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
-        Some((field, _)) => format!("json: unknown field \"{field}\""),
-        None => format!("json: {text}"),
     }
 }

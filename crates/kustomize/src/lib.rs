@@ -20,18 +20,24 @@
 
 mod accumulate;
 mod builtin;
+mod configure;
+mod decode;
+mod definitions;
 mod emit;
 mod error;
 mod fieldspec;
 pub mod files;
 mod generate;
+mod go_type;
 mod kustomization;
 mod load;
+mod manifests;
 mod migrate;
 mod patch;
 mod resource;
 mod resources;
 mod shared;
+mod steps;
 mod transform;
 mod unquoted;
 
@@ -48,6 +54,8 @@ pub struct Options {
     pub load_restriction: LoadRestriction,
     /// The order of objects where the root kustomization names none.
     pub order: Order,
+    /// Whether every object is labelled as managed, as if `buildMetadata` asked for it.
+    pub managed_by_label: bool,
 }
 
 /// Which files a kustomization may read.
@@ -58,6 +66,8 @@ pub enum LoadRestriction {
     Tree,
     /// Files in or below its own directory; bases may be anywhere in the tree.
     RootOnly,
+    /// Every file, by paths from the root of the tree too.
+    None,
 }
 
 /// The order of objects where the root kustomization names none.
@@ -82,8 +92,14 @@ pub struct Built {
 impl Built {
     /// The objects as kustomize prints them.
     pub fn to_yaml(&self) -> String {
-        let documents = self.documents.iter().map(manifest::yaml::to_string);
-        documents.collect::<Vec<_>>().join("---\n")
+        let mut out = String::new();
+        for document in &self.documents {
+            if !out.is_empty() {
+                out.push_str("---\n");
+            }
+            manifest::yaml::write(document, &mut out);
+        }
+        out
     }
 
     /// The documents as objects; one that is none is an error that shows it.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::error::During;
 use crate::files::{FilePath, Files, Kind};
 use crate::kustomization::{FILE_NAMES, Kustomization};
 use crate::migrate::migrate;
@@ -91,35 +90,43 @@ impl<'a> Loader<'a> {
     pub(crate) fn load(&mut self, at: &Location, name: &str) -> Result<Vec<u8>, Error> {
         refuse_remote(name)?;
         let directory = at.directory();
-        let Some(path) = directory.join(name) else {
+        let Some(path) = self.follow(directory, name) else {
             return Err(outside("read", name));
         };
-        match self.files.kind(&path) {
-            Some(Kind::File) => {}
-            Some(Kind::Directory) => {
-                let problem = match self.restriction {
-                    LoadRestriction::Tree => format!("read {path}: is a directory"),
-                    LoadRestriction::RootOnly => format!("'{path}' must resolve to a file"),
-                };
-                return Err(Error::File { problem });
+        let problem = match (self.files.kind(&path), self.restriction) {
+            (Some(Kind::File), LoadRestriction::RootOnly) if !path.is_within(directory) => {
+                format!("security; file '{path}' is not in or below '{directory}'")
             }
-            None => {
-                let missing = "no such file or directory";
-                let problem = match self.restriction {
-                    LoadRestriction::Tree => format!("open {path}: {missing}"),
-                    LoadRestriction::RootOnly => {
-                        format!("evalsymlink failure on '{path}' : lstat {path}: {missing}")
-                    }
-                };
-                return Err(Error::File { problem });
+            (Some(Kind::File), _) => return Ok(self.read_bytes(&path)?.into_owned()),
+            (Some(Kind::Directory), LoadRestriction::RootOnly) => {
+                format!("'{path}' must resolve to a file")
             }
+            (Some(Kind::Directory), _) => format!("read {path}: is a directory"),
+            (None, LoadRestriction::RootOnly) => self.not_there(&path),
+            (None, _) => format!("open {path}: no such file or directory"),
+        };
+        Err(Error::File { problem })
+    }
+
+    /// The path of a file; inside a tree of its own nothing leads out, not even for a step.
+    fn follow(&self, directory: &FilePath, name: &str) -> Option<FilePath> {
+        match (self.restriction, name.strip_prefix('/')) {
+            (LoadRestriction::Tree, _) => directory.join(name),
+            (_, Some(absolute)) => Some(FilePath::root().join_clamped(absolute)),
+            (_, None) => Some(directory.join_clamped(name)),
         }
-        if self.restriction == LoadRestriction::RootOnly && !path.is_within(directory) {
-            return Err(Error::Refused(format!(
-                "security; file '{path}' is not in or below '{directory}'"
-            )));
+    }
+
+    /// Which part of a path is the first that does not exist.
+    fn not_there(&self, path: &FilePath) -> String {
+        let mut missing = path.clone();
+        while !missing.as_str().is_empty() && self.files.kind(&missing.parent()).is_none() {
+            missing = missing.parent();
         }
-        Ok(self.read_bytes(&path)?.into_owned())
+        if self.files.kind(&missing.parent()) == Some(Kind::File) {
+            return format!("evalsymlink failure on '{path}' : not a directory");
+        }
+        format!("evalsymlink failure on '{path}' : lstat {missing}: no such file or directory")
     }
 
     /// Reads a text file that a kustomization names.
@@ -147,6 +154,16 @@ impl<'a> Loader<'a> {
         Ok(bytes)
     }
 
+    /// Fails if there is no directory at a path.
+    pub(crate) fn confirm(&self, path: &FilePath) -> Result<(), Error> {
+        let problem = match self.files.kind(path) {
+            Some(Kind::Directory) => return Ok(()),
+            Some(Kind::File) => format!("'{path}': file is not directory"),
+            None => format!("not a valid directory: {}", self.not_there(path)),
+        };
+        Err(Error::File { problem }.during("must build at directory"))
+    }
+
     /// Follows a reference to a directory.
     pub(crate) fn enter(&self, at: &Location, name: &str) -> Result<Location, Error> {
         if name.is_empty() {
@@ -154,27 +171,12 @@ impl<'a> Loader<'a> {
         }
         refuse_remote(name)?;
         if name.starts_with('/') {
-            return Err(Error::Refused(format!("new root '{name}' cannot be absolute")));
+            return Err(Error::rule(format!("new root '{name}' cannot be absolute")));
         }
         let Some(path) = at.directory().join(name) else {
             return Err(outside("enter", name));
         };
-        match self.files.kind(&path) {
-            Some(Kind::Directory) => {}
-            Some(Kind::File) => {
-                return Err(Error::File { problem: format!("'{path}': file is not directory") })
-                    .during(|| "must build at directory".to_owned());
-            }
-            None => {
-                return Err(Error::File {
-                    problem: format!(
-                        "not a valid directory: evalsymlink failure on '{path}' : lstat {path}: \
-                         no such file or directory"
-                    ),
-                })
-                .during(|| "must build at directory".to_owned());
-            }
-        }
+        self.confirm(&path)?;
         let mut above = at.above.clone();
         above.push(at.directory.clone());
         if let Some(visited) = above.iter().rev().find(|visited| visited.is_within(&path)) {

@@ -25,13 +25,7 @@ pub(crate) struct Id {
 
 impl Id {
     pub(crate) fn effective_namespace(&self) -> &str {
-        if self.cluster_scoped {
-            NO_NAMESPACE
-        } else if self.namespace.is_empty() {
-            DEFAULT_NAMESPACE
-        } else {
-            &self.namespace
-        }
+        effective_namespace(self.cluster_scoped, &self.namespace)
     }
 
     pub(crate) fn same_object(&self, other: &Self) -> bool {
@@ -45,6 +39,14 @@ impl Id {
     /// Whether the kind fits a selection whose empty parts mean any.
     pub(crate) fn is_selected(&self, gvk: &Gvk) -> bool {
         selects(gvk, &self.gvk)
+    }
+}
+
+pub(crate) fn effective_namespace(cluster_scoped: bool, namespace: &str) -> &str {
+    match namespace {
+        _ if cluster_scoped => NO_NAMESPACE,
+        "" => DEFAULT_NAMESPACE,
+        own => own,
     }
 }
 
@@ -167,14 +169,27 @@ impl Resource {
         self.value.get("apiVersion").and_then(Value::as_str).unwrap_or_default()
     }
 
-    pub(crate) fn gvk(&self) -> Gvk {
+    pub(crate) fn group_version(&self) -> (&str, &str) {
         let api_version = self.api_version();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        api_version.split_once('/').unwrap_or(("", api_version))
+    }
+
+    pub(crate) fn gvk(&self) -> Gvk {
+        let (group, version) = self.group_version();
         Gvk { group: group.into(), version: version.into(), kind: self.kind().into() }
     }
 
     pub(crate) fn name(&self) -> String {
         self.text(&["metadata", "name"])
+    }
+
+    /// Whether this has, or had, a name.
+    pub(crate) fn had_name(&self, name: &str) -> bool {
+        let current = self.value.at(&["metadata", "name"]);
+        current.map_or(name.is_empty(), |value| match value {
+            Value::String(text) => text == name,
+            other => other.to_text() == name,
+        }) || self.history.former.iter().any(|former| former.name == name)
     }
 
     pub(crate) fn namespace(&self) -> String {
@@ -231,12 +246,16 @@ impl Resource {
             let path = ["metadata", field, key].map(|key| Step::Key(key.to_owned()));
             self.blanks.iter().any(|blank| *blank == path)
         };
-        let text = |(key, value): (&String, &Value)| {
-            let null = value.is_null() && !left_out(key);
-            (key.clone(), if null { "null".to_owned() } else { value.to_text() })
-        };
         let entries = self.value.at(&["metadata", field]).and_then(Value::as_map);
-        entries.into_iter().flatten().map(text).collect()
+        let text = |key: &str, value: &Value| match value {
+            Value::Null if !left_out(key) => "null".to_owned(),
+            value => value.to_text(),
+        };
+        entries
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.to_string(), text(key, value)))
+            .collect()
     }
 
     /// Sets labels or annotations; none removes the field.
@@ -260,13 +279,21 @@ pub(crate) const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// Refuses an object that was made to grow without end.
 pub(crate) fn bounded(value: &Value) -> Result<(), Error> {
-    if value.depth() > DEPTH_MAX {
-        return Err(Error::Limit("nesting of an object"));
+    fn count(value: &Value, depth: usize, nodes: &mut usize) -> Result<(), Error> {
+        if depth > DEPTH_MAX {
+            return Err(Error::Limit("nesting of an object"));
+        }
+        *nodes += 1;
+        if *nodes > NODES_MAX {
+            return Err(Error::Limit("size of an object"));
+        }
+        match value {
+            Value::List(items) => items.iter().try_for_each(|item| count(item, depth + 1, nodes)),
+            Value::Map(map) => map.values().try_for_each(|value| count(value, depth + 1, nodes)),
+            _ => Ok(()),
+        }
     }
-    if value.nodes() > NODES_MAX {
-        return Err(Error::Limit("size of an object"));
-    }
-    Ok(())
+    count(value, 1, &mut 0)
 }
 
 /// A value as a mapping, replaced by an empty one if it is none.
@@ -280,5 +307,5 @@ pub(crate) fn map_of(value: &mut Value) -> &mut Map {
 
 /// The mapping under a key, made when absent.
 pub(crate) fn map_in<'a>(map: &'a mut Map, key: &str) -> &'a mut Map {
-    map_of(map.entry(key.to_owned()).or_default())
+    map_of(map.entry(key.into()).or_default())
 }

@@ -3,18 +3,43 @@
 use std::collections::HashSet;
 
 use manifest::Value;
-use manifest::selector::{Pattern, Selector};
-use manifest::yaml::{self, Document};
+use manifest::pattern::Pattern;
+use manifest::scope::is_cluster_scoped;
+use manifest::selector::{self, Selector};
 
 use crate::Error;
 use crate::kustomization::Target;
-use crate::resource::{Behavior, Id, Resource};
+use crate::resource::{Behavior, Id, Resource, effective_namespace};
 
 /// How many objects a build may hold.
 pub(crate) const RESOURCES_MAX: usize = 200_000;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resources(pub(crate) Vec<Resource>);
+
+/// The identities of the first of some resources, so that they need not be gathered again.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    identities: HashSet<String>,
+    covered: usize,
+}
+
+impl Seen {
+    fn cover(&mut self, resources: &[Resource]) {
+        self.identities.extend(resources.iter().skip(self.covered).map(identity));
+        self.covered = resources.len();
+    }
+}
+
+/// What no two resources may have in common, as one text.
+fn identity(resource: &Resource) -> String {
+    let (group, version) = resource.group_version();
+    let (kind, name) = (resource.kind(), resource.name());
+    let namespace = resource.namespace();
+    let cluster_scoped = is_cluster_scoped(resource.api_version(), kind);
+    let namespace = effective_namespace(cluster_scoped, &namespace);
+    [group, version, kind, &name, namespace].join("\0")
+}
 
 impl Resources {
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
@@ -23,31 +48,34 @@ impl Resources {
 
     /// Adds resources; an identity that is there already is an error.
     pub(crate) fn append(&mut self, more: Vec<Resource>) -> Result<(), Error> {
+        self.append_to(more, &mut Seen::default())
+    }
+
+    /// Adds resources one after the other to what has been seen and not changed since.
+    pub(crate) fn append_to(&mut self, more: Vec<Resource>, seen: &mut Seen) -> Result<(), Error> {
         if more.is_empty() {
             return Ok(());
         }
         if self.0.len() + more.len() > RESOURCES_MAX {
             return Err(Error::Limit("number of resources"));
         }
-        let key = |resource: &Resource| {
-            let id = resource.id();
-            let namespace = id.effective_namespace().to_owned();
-            (id.gvk, id.name, namespace)
-        };
-        let mut seen: HashSet<_> = self.0.iter().map(key).collect();
+        seen.cover(&self.0);
         for resource in more {
-            if !seen.insert(key(&resource)) {
+            if !seen.identities.insert(identity(&resource)) {
                 return Err(Error::Duplicate(resource.id().to_string()));
             }
             self.0.push(resource);
         }
+        seen.covered = self.0.len();
         Ok(())
     }
 
-    /// Indexes of resources of which any identity, former or current, fits.
-    pub(crate) fn matching_any(&self, fits: impl Fn(&Id) -> bool) -> Vec<usize> {
+    /// Indexes of resources of which any identity, former or current, has a name and fits.
+    pub(crate) fn matching_any(&self, name: &str, fits: impl Fn(&Id) -> bool) -> Vec<usize> {
+        let fits = |id: &Id| id.name == name && fits(id);
         let any = |resource: &Resource| {
-            !resource.is_deleted()
+            resource.had_name(name)
+                && !resource.is_deleted()
                 && (resource.former_ids().any(|id| fits(&id)) || fits(&resource.id()))
         };
         self.0.iter().enumerate().filter(|(_, r)| any(r)).map(|(at, _)| at).collect()
@@ -55,7 +83,7 @@ impl Resources {
 
     /// The one resource that a patch is for.
     pub(crate) fn unique(&self, id: &Id) -> Result<usize, Error> {
-        let found = self.matching_any(|other| id.same_object(other));
+        let found = self.matching_any(&id.name, |other| id.same_object(other));
         let count = match found.as_slice() {
             [one] => return Ok(*one),
             [] => "no",
@@ -69,8 +97,13 @@ impl Resources {
     /// Indexes of what a target selects.
     pub(crate) fn select(&self, target: &Target) -> Result<Vec<usize>, Error> {
         let matcher = Matcher::new(target)?;
-        let selected = |resource: &Resource| matcher.selects(resource);
-        Ok(self.0.iter().enumerate().filter(|(_, r)| selected(r)).map(|(at, _)| at).collect())
+        let mut selected = Vec::new();
+        for (at, resource) in self.0.iter().enumerate() {
+            if matcher.selects(resource)? {
+                selected.push(at);
+            }
+        }
+        Ok(selected)
     }
 
     pub(crate) fn drop_deleted(&mut self) {
@@ -80,7 +113,7 @@ impl Resources {
     /// Adds a generated resource, or joins it with the one that it changes.
     pub(crate) fn absorb(&mut self, mut new: Resource) -> Result<(), Error> {
         let id = new.id();
-        let found = self.matching_any(|other| id.same_object(other));
+        let found = self.matching_any(&id.name, |other| id.same_object(other));
         let go_text = || {
             format!(
                 "resid.ResId{{Gvk:resid.Gvk{{Group:{:?}, Version:{:?}, Kind:{:?}, \
@@ -168,7 +201,7 @@ fn inherit_data(new: &mut Resource, old: &Resource, field: &str) {
     if data.is_empty() {
         root.shift_remove(field);
     } else {
-        root.insert(field.to_owned(), data.into());
+        root.insert(field.into(), data.into());
     }
 }
 
@@ -179,8 +212,9 @@ pub(crate) struct Matcher {
     kind: Pattern,
     name: Pattern,
     namespace: Pattern,
-    labels: Selector,
-    annotations: Selector,
+    // What is wrong with a selector is told when it is needed.
+    labels: Result<Selector, selector::Error>,
+    annotations: Result<Selector, selector::Error>,
 }
 
 impl Matcher {
@@ -191,18 +225,18 @@ impl Matcher {
             kind: Pattern::new(&target.kind)?,
             name: Pattern::new(&target.name)?,
             namespace: Pattern::new(&target.namespace)?,
-            labels: Selector::parse(&target.label_selector)?,
-            annotations: Selector::parse(&target.annotation_selector)?,
+            labels: Selector::parse(&target.label_selector),
+            annotations: Selector::parse(&target.annotation_selector),
         })
     }
 
-    fn selects(&self, resource: &Resource) -> bool {
+    fn selects(&self, resource: &Resource) -> Result<bool, Error> {
         let (current, original) = (resource.id(), resource.original_id());
         let namespaces = [original.effective_namespace(), current.effective_namespace()];
-        namespaces.iter().any(|namespace| self.namespace.matches(namespace))
+        let fits_id = namespaces.iter().any(|namespace| self.namespace.matches(namespace))
             && [&original.name, &current.name].iter().any(|name| self.name.matches(name))
-            && self.fits_kind(&current)
-            && self.fits_metadata(&resource.value)
+            && self.fits_kind(&current);
+        Ok(fits_id && self.fits_metadata(&resource.value)?)
     }
 
     /// Whether an identity fits, by exact namespace.
@@ -216,113 +250,12 @@ impl Matcher {
             && self.kind.matches(&id.gvk.kind)
     }
 
-    pub(crate) fn fits_metadata(&self, value: &Value) -> bool {
-        self.labels.matches(value.at(&["metadata", "labels"]))
-            && self.annotations.matches(value.at(&["metadata", "annotations"]))
-    }
-}
-
-/// Reads the objects of a manifest's text; lists are taken apart.
-pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
-    let documents = yaml::read_manifests(text)?;
-    let alone = documents.len() == 1;
-    let mut queue = Vec::new();
-    for document in documents {
-        match document.value {
-            Value::Map(mut map)
-                if alone
-                    && matches!(
-                        map.get("kind").and_then(Value::as_str),
-                        Some("List" | "ResourceList")
-                    )
-                    && (map.contains_key("items") || map.contains_key("functionConfig")) =>
-            {
-                if let Some(Value::List(items)) = map.shift_remove("items") {
-                    queue.extend(items.into_iter().map(plain_document));
-                }
-            }
-            value => queue.push(Document { value, blanks: document.blanks }),
+    pub(crate) fn fits_metadata(&self, value: &Value) -> Result<bool, Error> {
+        let labels = self.labels.as_ref().map_err(Clone::clone)?;
+        if !labels.matches(value.at(&["metadata", "labels"])) {
+            return Ok(false);
         }
+        let annotations = self.annotations.as_ref().map_err(Clone::clone)?;
+        Ok(annotations.matches(value.at(&["metadata", "annotations"])))
     }
-    let mut resources = Vec::new();
-    let mut queue: std::collections::VecDeque<_> = checked(queue)?.into();
-    while let Some(document) = queue.pop_front() {
-        let kind = document.value.get("kind").and_then(Value::as_str).unwrap_or_default();
-        if !kind.ends_with("List") {
-            resources.push(document);
-            continue;
-        }
-        match document.value.get("items") {
-            None => resources.push(document),
-            Some(Value::Null) => {}
-            Some(Value::List(items)) => {
-                let items = items.iter().cloned().map(plain_document).collect();
-                queue.extend(checked(items)?);
-            }
-            Some(_) => {
-                let text = format!("expected array in {kind}/items, but found something else");
-                return Err(ReadError::Rule(text));
-            }
-        }
-    }
-    let resource =
-        |document: Document| Resource { blanks: document.blanks, ..Resource::new(document.value) };
-    Ok(resources.into_iter().map(resource).collect())
-}
-
-fn plain_document(value: Value) -> Document {
-    Document { value, blanks: Vec::new() }
-}
-
-/// Why a text holds no objects.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
-    #[error(transparent)]
-    Yaml(#[from] yaml::Error),
-    #[error("{0}")]
-    Rule(String),
-}
-
-impl ReadError {
-    /// Names the file that the text came from.
-    pub(crate) fn in_file(self, file: &str) -> Error {
-        match self {
-            Self::Yaml(source) => Error::Malformed { file: file.to_owned(), source },
-            Self::Rule(text) => Error::Rule(text),
-        }
-    }
-}
-
-/// Leaves out what is empty; everything else needs a kind and a name.
-fn checked(documents: Vec<Document>) -> Result<Vec<Document>, ReadError> {
-    let mut result = Vec::with_capacity(documents.len());
-    for document in documents {
-        match &document.value {
-            Value::Null => continue,
-            Value::Map(map) if map.is_empty() => continue,
-            Value::Map(_) => {}
-            _ => return Err(ReadError::Rule("missing Resource metadata".to_owned())),
-        }
-        identified(&document.value).map_err(ReadError::Rule)?;
-        result.push(document);
-    }
-    Ok(result)
-}
-
-/// Proves that an object has a kind and, if it is no list, a name.
-pub(crate) fn identified(value: &Value) -> Result<(), String> {
-    let text = |keys: &[&str]| value.at(keys).map(Value::to_text).unwrap_or_default();
-    let (api_version, kind) = (text(&["apiVersion"]), text(&["kind"]));
-    let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
-    let missing = if kind.is_empty() {
-        "kind"
-    } else if name.is_empty() && !kind.ends_with("List") {
-        "metadata.name"
-    } else {
-        return Ok(());
-    };
-    Err(format!(
-        "missing {missing} in object {{{{{api_version} {kind}}} {{{{{name} {namespace}}} map[] \
-         map[]}}}}"
-    ))
 }

@@ -15,13 +15,16 @@
 //! ```
 
 mod id;
+mod map;
 mod object;
 pub mod path;
+pub mod pattern;
 pub mod scope;
 pub mod selector;
 pub mod value;
 pub mod yaml;
 
 pub use id::{GroupKind, Gvk, ObjectId};
+pub use map::{Entry, Key, Map};
 pub use object::{NotAnObject, Object};
-pub use value::{Map, Value};
+pub use value::Value;

@@ -123,7 +123,7 @@ impl Object {
 
     /// The entries of `metadata.labels` or `metadata.annotations`, made when absent or null.
     pub fn metadata_map_mut(&mut self, key: &str) -> Result<&mut Map, NotAnObject> {
-        let slot = self.metadata_mut().entry(key.to_owned()).or_insert_with(|| Map::new().into());
+        let slot = self.metadata_mut().entry(key.into()).or_insert_with(|| Map::new().into());
         if slot.is_null() {
             *slot = Map::new().into();
         }

@@ -1,8 +1,32 @@
 //! Field paths, as kustomize's files write them.
 
+use std::borrow::Cow;
+
 /// Splits a path such as `metadata/annotations/a\/b` at its slashes; `\/` is a slash in a name.
 pub fn split_slashes(path: &str) -> Vec<String> {
     split(path, '/')
+}
+
+/// Splits the first part off a path such as `metadata/annotations/a\/b`; `None` after the last.
+pub fn first_of_slashes(path: &str) -> (Cow<'_, str>, Option<&str>) {
+    let mut first = Cow::Borrowed("");
+    let mut rest = path;
+    loop {
+        let (part, after) = match rest.bytes().position(|byte| byte == b'/') {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+            None => (rest, None),
+        };
+        let escaped = after.filter(|_| part.ends_with('\\'));
+        let kept = escaped.map_or(part, |_| &part[..part.len() - 1]);
+        if first.is_empty() {
+            first = Cow::Borrowed(kept);
+        } else {
+            first.to_mut().push_str(kept);
+        }
+        let Some(more) = escaped else { return (first, after) };
+        first.to_mut().push('/');
+        rest = more;
+    }
 }
 
 /// Splits a path such as `spec.containers.[name=a.b].image` at its dots.

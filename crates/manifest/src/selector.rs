@@ -1,95 +1,26 @@
-//! Selectors of labels and annotations, and anchored patterns.
-
-use regex::{Regex, RegexBuilder};
+//! Selectors of labels and annotations: `a=b,c in (d,e),!f`.
 
 use crate::Value;
 
-/// How large a compiled pattern may be.
-pub const PATTERN_BYTES_MAX: usize = 1 << 20;
-/// How long a selector or pattern may be.
+/// How long a selector may be.
 pub const TEXT_BYTES_MAX: usize = 16 << 10;
+/// How long a name or a value may be.
+const NAME_BYTES_MAX: usize = 63;
+/// How long the domain before a name may be.
+const DOMAIN_BYTES_MAX: usize = 253;
 
-/// Why a selector or pattern cannot be read.
+/// Why a selector cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The pattern is no regular expression, or too large a one.
-    #[error("error parsing regexp: `{pattern}`: {why}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What the compiler says.
-        why: String,
-    },
-    /// The selector breaks the grammar.
-    #[error("unable to parse requirement: {0}")]
-    Requirement(String),
+    /// The text breaks the grammar.
+    #[error("{0}")]
+    Syntax(String),
     /// The text exceeds [`TEXT_BYTES_MAX`].
     #[error("selector exceeds its limit")]
     Limit,
 }
 
-/// A pattern that must match a whole text; an empty one matches everything.
-#[derive(Clone, Debug)]
-pub struct Pattern(Option<Regex>);
-
-impl Pattern {
-    /// Compiles a pattern.
-    pub fn new(pattern: &str) -> Result<Self, Error> {
-        if pattern.is_empty() {
-            return Ok(Self(None));
-        }
-        compile(&format!("^(?:{pattern})$")).map(|regex| Self(Some(regex)))
-    }
-
-    /// Whether the whole text matches.
-    pub fn matches(&self, text: &str) -> bool {
-        self.0.as_ref().is_none_or(|regex| regex.is_match(text))
-    }
-}
-
-/// Compiles a regular expression with bounded size; matching is linear.
-pub fn compile(pattern: &str) -> Result<Regex, Error> {
-    if pattern.len() > TEXT_BYTES_MAX {
-        return Err(Error::Limit);
-    }
-    RegexBuilder::new(&go_syntax(pattern))
-        .size_limit(PATTERN_BYTES_MAX)
-        .build()
-        .map_err(|error| Error::Pattern { pattern: pattern.to_owned(), why: error.to_string() })
-}
-
-/// Go reads a brace that begins no repetition as itself; here it needs an escape.
-fn go_syntax(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut rest = pattern.chars();
-    let mut in_class = false;
-    while let Some(c) = rest.next() {
-        match c {
-            '\\' => {
-                out.push(c);
-                out.extend(rest.next());
-                continue;
-            }
-            '[' if in_class && !rest.as_str().starts_with(':') => out.push('\\'),
-            '[' => in_class = true,
-            ']' => in_class = false,
-            '{' if !in_class && !is_repetition(rest.as_str()) => out.push('\\'),
-            _ => {}
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// Whether what follows a brace is `2}`, `2,}` or `2,3}`.
-fn is_repetition(rest: &str) -> bool {
-    let Some((inside, _)) = rest.split_once('}') else { return false };
-    let (least, most) = inside.split_once(',').unwrap_or((inside, ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    !least.is_empty() && digits(least) && digits(most)
-}
-
-/// A parsed label selector: `a=b,c in (d,e),!f`.
+/// A parsed selector.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selector(Vec<Requirement>);
 
@@ -115,14 +46,7 @@ impl Selector {
         if text.len() > TEXT_BYTES_MAX {
             return Err(Error::Limit);
         }
-        let mut requirements = Vec::new();
-        let mut rest = text.trim();
-        while !rest.is_empty() {
-            let end = end_of_requirement(rest);
-            requirements.push(requirement(rest[..end].trim())?);
-            rest = rest[end..].trim_start_matches(',').trim_start();
-        }
-        Ok(Self(requirements))
+        Parser { tokens: tokens(text), next: 0 }.selector().map(Self).map_err(Error::Syntax)
     }
 
     /// Whether a mapping of labels or annotations (or its absence) is selected.
@@ -148,63 +72,247 @@ impl Operator {
     }
 }
 
-/// Commas inside parentheses do not end a requirement.
-fn end_of_requirement(text: &str) -> usize {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => return at,
-            _ => {}
-        }
-    }
-    text.len()
+fn is_symbol(c: char) -> bool {
+    "=!(),><".contains(c)
 }
 
-fn requirement(text: &str) -> Result<Requirement, Error> {
-    let broken = || Error::Requirement(format!("found '{text}'"));
-    if let Some(key) = text.strip_prefix('!') {
-        let key = checked(key.trim()).ok_or_else(broken)?;
-        return Ok(Requirement { key, operator: Operator::DoesNotExist });
+/// Cuts a text into words and the longest symbols that mean something.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let Some(first) = rest.chars().next() else { return tokens };
+        let length = if ["==", "!="].iter().any(|double| rest.starts_with(double)) {
+            2
+        } else if is_symbol(first) {
+            1
+        } else {
+            let ends = |c: char| is_symbol(c) || " \t\r\n".contains(c);
+            rest.find(ends).unwrap_or(rest.len())
+        };
+        let (token, after) = rest.split_at(length);
+        tokens.push(token);
+        rest = after;
     }
-    for (sign, negated) in [("!=", true), ("==", false), ("=", false)] {
-        if let Some((key, value)) = text.split_once(sign) {
-            let values = vec![value.trim().to_owned()];
-            let key = checked(key.trim()).ok_or_else(broken)?;
-            let operator = if negated { Operator::NotIn(values) } else { Operator::In(values) };
-            return Ok(Requirement { key, operator });
-        }
-    }
-    for (sign, make) in
-        [('>', Operator::GreaterThan as fn(i64) -> Operator), ('<', Operator::LessThan)]
-    {
-        if let Some((key, bound)) = text.split_once(sign) {
-            let key = checked(key.trim()).ok_or_else(broken)?;
-            let bound = bound.trim().parse().map_err(|_| broken())?;
-            return Ok(Requirement { key, operator: make(bound) });
-        }
-    }
-    let Some((key, rest)) = text.split_once(char::is_whitespace) else {
-        let key = checked(text).ok_or_else(broken)?;
-        return Ok(Requirement { key, operator: Operator::Exists });
-    };
-    let key = checked(key).ok_or_else(broken)?;
-    let rest = rest.trim();
-    let (negated, list) = match rest.strip_prefix("notin") {
-        Some(list) => (true, list),
-        None => (false, rest.strip_prefix("in").ok_or_else(broken)?),
-    };
-    let list = list.trim().strip_prefix('(').and_then(|list| list.strip_suffix(')'));
-    let values: Vec<_> =
-        list.ok_or_else(broken)?.split(',').map(|value| value.trim().to_owned()).collect();
-    let operator = if negated { Operator::NotIn(values) } else { Operator::In(values) };
-    Ok(Requirement { key, operator })
 }
 
-fn checked(key: &str) -> Option<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    (!key.is_empty() && key.chars().all(legal)).then(|| key.to_owned())
+struct Parser<'a> {
+    tokens: Vec<&'a str>,
+    next: usize,
+}
+
+impl<'a> Parser<'a> {
+    /// The next token; empty at the end.
+    fn peek(&self) -> &'a str {
+        self.tokens.get(self.next).copied().unwrap_or_default()
+    }
+
+    fn take(&mut self) -> &'a str {
+        let token = self.peek();
+        self.next += 1;
+        token
+    }
+
+    fn selector(&mut self) -> Result<Vec<Requirement>, String> {
+        let mut requirements = Vec::new();
+        loop {
+            match self.peek() {
+                "" => return Ok(requirements),
+                "!" => {}
+                word if is_word(word) => {}
+                other => {
+                    return Err(format!(
+                        "found '{other}', expected: !, identifier, or 'end of string'"
+                    ));
+                }
+            }
+            let requirement = self.requirement();
+            requirements
+                .push(requirement.map_err(|why| format!("unable to parse requirement: {why}"))?);
+            match self.take() {
+                "" => return Ok(requirements),
+                "," => match self.peek() {
+                    "!" => {}
+                    word if is_word(word) => {}
+                    other => {
+                        return Err(format!("found '{other}', expected: identifier after ','"));
+                    }
+                },
+                other => return Err(format!("found '{other}', expected: ',' or 'end of string'")),
+            }
+        }
+    }
+
+    fn requirement(&mut self) -> Result<Requirement, String> {
+        let absent = self.peek() == "!";
+        if absent {
+            self.take();
+        }
+        let key = match self.take() {
+            word if is_word(word) => word.to_owned(),
+            other => return Err(format!("found '{other}', expected: identifier")),
+        };
+        check_key(&key)?;
+        if absent {
+            return Ok(Requirement { key, operator: Operator::DoesNotExist });
+        }
+        if matches!(self.peek(), "" | ",") {
+            return Ok(Requirement { key, operator: Operator::Exists });
+        }
+        let sign = self.take();
+        let values = match sign {
+            "in" | "notin" => self.values()?,
+            "=" | "==" | "!=" | ">" | "<" => vec![self.value()?],
+            other => {
+                return Err(format!("found '{other}', expected: '=', '!=', '==', 'in', notin'"));
+            }
+        };
+        let operator = match sign {
+            "in" | "=" | "==" => Operator::In(values),
+            "notin" | "!=" => Operator::NotIn(values),
+            _ => {
+                let bound = values.first().and_then(|value| value.parse().ok());
+                let bound =
+                    bound.ok_or("for 'Gt', 'Lt' operators, the value must be an integer")?;
+                if sign == ">" { Operator::GreaterThan(bound) } else { Operator::LessThan(bound) }
+            }
+        };
+        if let Operator::In(values) | Operator::NotIn(values) = &operator {
+            values.iter().try_for_each(|value| check_value(&key, value))?;
+        }
+        Ok(Requirement { key, operator })
+    }
+
+    fn value(&mut self) -> Result<String, String> {
+        match self.peek() {
+            "" | "," => Ok(String::new()),
+            word if is_word(word) => Ok(self.take().to_owned()),
+            other => Err(format!("found '{other}', expected: identifier")),
+        }
+    }
+
+    /// A list in parentheses; what is missing between its commas is an empty text.
+    fn values(&mut self) -> Result<Vec<String>, String> {
+        let open = self.take();
+        if open != "(" {
+            return Err(format!("found '{open}' expected: '('"));
+        }
+        let mut values = Vec::new();
+        let mut after_word = false;
+        loop {
+            match self.take() {
+                ")" => {
+                    if !after_word {
+                        values.push(String::new());
+                    }
+                    return Ok(values);
+                }
+                "," => {
+                    if !after_word {
+                        values.push(String::new());
+                    }
+                    after_word = false;
+                }
+                word if is_word(word) && !after_word => {
+                    values.push(word.to_owned());
+                    after_word = true;
+                }
+                other if after_word => {
+                    return Err(format!("found '{other}', expected: ',' or ')'"));
+                }
+                other if values.is_empty() => {
+                    return Err(format!("found '{other}', expected: ',', ')' or identifier"));
+                }
+                other => return Err(format!("found '{other}', expected: ',', or identifier")),
+            }
+        }
+    }
+}
+
+fn is_word(token: &str) -> bool {
+    !token.is_empty() && !token.starts_with(is_symbol)
+}
+
+const NAME_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start \
+    and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex \
+    used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric \
+    characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
+    'MyValue',  or 'my_value',  or '12345', regex used for validation is \
+    '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+const DOMAIN_RULE: &str = "a DNS-1123 subdomain must consist of lower case alphanumeric \
+    characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
+    'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+fn is_domain(text: &str) -> bool {
+    let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.split('.').all(|part| {
+        part.chars().all(|c| lower(c) || c == '-')
+            && part.starts_with(lower)
+            && part.ends_with(lower)
+    })
+}
+
+fn check_key(key: &str) -> Result<(), String> {
+    let mut errors = Vec::new();
+    let (domain, name) = match key.split('/').collect::<Vec<_>>()[..] {
+        [name] => (None, name),
+        [domain, name] => (Some(domain), name),
+        _ => {
+            return Err(format!(
+                "invalid label key {key:?}: a qualified name {NAME_RULE} with an optional DNS \
+                 subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            ));
+        }
+    };
+    match domain {
+        Some("") => errors.push("prefix part must be non-empty".to_owned()),
+        Some(domain) => {
+            if domain.len() > DOMAIN_BYTES_MAX {
+                errors.push(format!(
+                    "prefix part must be no more than {DOMAIN_BYTES_MAX} characters"
+                ));
+            }
+            if !is_domain(domain) {
+                errors.push(format!("prefix part {DOMAIN_RULE}"));
+            }
+        }
+        None => {}
+    }
+    if name.is_empty() {
+        errors.push("name part must be non-empty".to_owned());
+    } else if name.len() > NAME_BYTES_MAX {
+        errors.push(format!("name part must be no more than {NAME_BYTES_MAX} characters"));
+    }
+    if !is_name(name) {
+        errors.push(format!("name part {NAME_RULE}"));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(format!("invalid label key {key:?}: {}", errors.join("; ")))
+}
+
+fn check_value(key: &str, value: &str) -> Result<(), String> {
+    let mut errors = Vec::new();
+    if value.len() > NAME_BYTES_MAX {
+        errors.push(format!("must be no more than {NAME_BYTES_MAX} characters"));
+    }
+    if !value.is_empty() && !is_name(value) {
+        errors.push(VALUE_RULE.to_owned());
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(format!("invalid label value: {value:?}: at key: {key:?}: {}", errors.join("; ")))
 }
 
 #[cfg(test)]
@@ -225,6 +333,30 @@ mod tests {
         }
         for no in ["app=x", "other", "!app", "tier notin (db)", "n<5", "app in (a", "?"] {
             assert!(!selects(no), "{no}");
+        }
+        for (text, values) in [("()", &[""][..]), ("(,)", &["", ""]), ("(in,x)", &["in", "x"])] {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            let parsed = Selector::parse(&format!("a in {text}"));
+            let requirement = Requirement { key: "a".to_owned(), operator: Operator::In(values) };
+            assert_eq!(parsed, Ok(Selector(vec![requirement])), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_are_worded_as_in_go() {
+        for (text, why) in [
+            ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+            ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+            ("a,", "found '', expected: identifier after ','"),
+            ("=a", "found '=', expected: !, identifier, or 'end of string'"),
+            ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
+            ("!!", "unable to parse requirement: found '!', expected: identifier"),
+            (
+                "a>b",
+                "unable to parse requirement: for 'Gt', 'Lt' operators, the value must be an integer",
+            ),
+        ] {
+            assert_eq!(Selector::parse(text), Err(Error::Syntax(why.to_owned())), "{text}");
         }
     }
 }

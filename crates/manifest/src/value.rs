@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use indexmap::IndexMap;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// A mapping that keeps the order in which its keys were written.
-pub type Map = IndexMap<String, Value>;
+use crate::{Key, Map};
 
 /// A number as Kubernetes knows it: 64-bit integers, else a double.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -212,7 +210,8 @@ impl From<Value> for serde_json::Value {
             Value::String(text) => Self::String(text),
             Value::List(items) => Self::Array(items.into_iter().map(Self::from).collect()),
             Value::Map(map) => {
-                Self::Object(map.into_iter().map(|(key, value)| (key, Self::from(value))).collect())
+                let entry = |(key, value): (Key, Value)| (key.into_string(), Self::from(value));
+                Self::Object(map.into_iter().map(entry).collect())
             }
         }
     }
@@ -286,7 +285,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some((key, value)) = entries.next_entry()? {
+        while let Some((key, value)) = entries.next_entry::<Key, Value>()? {
             map.insert(key, value);
         }
         Ok(Value::Map(map))

@@ -97,3 +97,49 @@ fn errors_name_the_line() {
         "yaml: unmarshal errors:\n  line 3: mapping key \"a\" already defined at line 1"
     );
 }
+
+#[test]
+fn a_key_that_looks_like_a_merge_stays_a_key() {
+    let read = yaml::read_one("\"<<\": {a: 1}\n").unwrap();
+    let text = yaml::to_string(&read);
+    assert_eq!(text, "\"<<\":\n  a: 1\n");
+    assert_eq!(yaml::read_one(&text).as_ref(), Ok(&read));
+}
+
+#[test]
+fn what_go_lets_pass_is_read() {
+    let read = |text: &str| {
+        let documents = yaml::read_manifests(text)?;
+        Ok(documents.iter().map(|document| yaml::to_json(&document.value)).collect::<Vec<_>>())
+    };
+    for (text, expected) in [
+        ("a: [\nb,\n {c: d,\ne: f}\n]\n", &[r#"{"a":["b",{"c":"d","e":"f"}]}"#][..]),
+        ("a:\n  b: \"c\nd\"\n", &[r#"{"a":{"b":"c d"}}"#]),
+        ("a:\n  b:\tc\n  d: 'e'#f\n", &[r#"{"a":{"b":"c","d":"e"}}"#]),
+        ("a: 1\n...\nb: 2\n---\n&c c: 3\n", &[r#"{"a":1}"#, r#"{"c":3}"#]),
+        ("a: !!str 1\n--- # next\n\u{feff}b: 2\n", &[r#"{"a":"1"}"#, r#"{"b":2}"#]),
+    ] {
+        let expected = expected.iter().map(|&json| json.to_owned()).collect();
+        assert_eq!(read(text), Ok::<_, Error>(expected), "{text}");
+    }
+    for text in [
+        "a: &a 1\n---\nb: *a\n",
+        "a: 1\n---b\nc: 1\n",
+        "%YAML 1.1\n---\na: 1\n",
+        "a: &a [*a]\n",
+        "a: \"\u{1}\"\n",
+        "b: &b {c: d}\na:\n  <<: *b\n  <<: *b\n",
+    ] {
+        assert!(yaml::read_manifests(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn large_texts_are_read_in_time_or_refused() {
+    let scalar = format!("a: \"{}\"\n", "x ".repeat(8 << 20));
+    assert_eq!(yaml::read_one(&scalar).map(|value| value.nodes()), Ok(2));
+    let large = " ".repeat(yaml::TEXT_BYTES_MAX + 1);
+    assert_eq!(yaml::read_manifests(&large), Err(Error::Limit("document size")));
+    let bombs = format!("a: &a [{}]\nb: [*a, *a]\n---\n", "x,".repeat(100)).repeat(3_000);
+    assert_eq!(yaml::read_manifests(&bombs), Err(Error::Limit("alias expansion")));
+}

@@ -46,15 +46,11 @@ pub(crate) fn takeover(live: &Object) -> Option<Value> {
 }
 
 fn remove(path: &str) -> Value {
-    Value::Map(Map::from([("op".into(), "remove".into()), ("path".into(), path.into())]))
+    Value::Map(Map::from([("op", "remove".into()), ("path", path.into())]))
 }
 
 fn replace(path: &str, value: Value) -> Value {
-    Value::Map(Map::from([
-        ("op".into(), "replace".into()),
-        ("path".into(), path.into()),
-        ("value".into(), value),
-    ]))
+    Value::Map(Map::from([("op", "replace".into()), ("path", path.into()), ("value", value)]))
 }
 
 /// Whether an entry belongs to a tool whose fields we take over.

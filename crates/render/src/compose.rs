@@ -220,7 +220,7 @@ fn extend(file: &mut Map, field: &str, more: Vec<Value>) {
     if more.is_empty() {
         return;
     }
-    let slot = file.entry(field.to_owned()).or_default();
+    let slot = file.entry(field.into()).or_default();
     match slot {
         Value::List(items) => items.extend(more),
         _ => *slot = more.into(),
@@ -254,7 +254,7 @@ fn merge_images(file: &mut Map, images: &[Image]) {
     if images.is_empty() {
         return;
     }
-    let slot = file.entry("images".to_owned()).or_default();
+    let slot = file.entry("images".into()).or_default();
     if slot.as_list().is_none() {
         *slot = Vec::new().into();
     }

@@ -28,6 +28,6 @@ pub(crate) fn apply(object: &mut Object, request: &Request) -> Result<(), NotAnO
 
 fn set(map: &mut Map, texts: &Texts) {
     for (key, text) in texts {
-        map.insert(key.clone(), text.as_str().into());
+        map.insert(key.as_str().into(), text.as_str().into());
     }
 }

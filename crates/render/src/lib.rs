@@ -80,7 +80,11 @@ pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
         return Err(Error::PathNotFound(request.path.clone()));
     }
     let composed = Overlay::new(files, compose::compose(files, &root, request)?);
-    let options = Options { load_restriction: LoadRestriction::Tree, order: Order::Fifo };
+    let options = Options {
+        load_restriction: LoadRestriction::Tree,
+        order: Order::Fifo,
+        managed_by_label: false,
+    };
     let build = |error: kustomize::Error| Error::Build(error.chain());
     let mut built = kustomize::build(&composed, &root, &options).map_err(build)?;
     let warnings = std::mem::take(&mut built.warnings);

@@ -101,7 +101,7 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
     let asks = |option: &str| meta["options"][option].as_bool() == Some(true);
     let options = Options {
         load_restriction: if asks("load_restrictions_none") {
-            LoadRestriction::Tree
+            LoadRestriction::None
         } else {
             LoadRestriction::RootOnly
         },
@@ -109,6 +109,7 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
             Some("none") => Order::Fifo,
             _ => Order::Legacy,
         },
+        managed_by_label: asks("managed_by_label"),
     };
     let root = FilePath::root().join_clamped("in").join_clamped(root.trim());
     let result = kustomize::build(&files, &root, &options);
@@ -185,11 +186,7 @@ pub(crate) fn real(root: &Path) -> anyhow::Result<Option<Report>> {
         return Ok(None);
     }
     let index: Json = serde_json::from_str(&std::fs::read_to_string(folder.join("index.json"))?)?;
-    let mut by_tarball: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
-    for entry in index["entries"].as_array().into_iter().flatten() {
-        by_tarball.entry(entry["tarball"].as_str().unwrap_or_default()).or_default().push(entry);
-    }
-    let work: Vec<_> = by_tarball.into_iter().collect();
+    let work: Vec<_> = real_entries(&index).into_iter().collect();
     let mut report = Report { allowed: REAL_ALLOWED, ..Report::default() };
     let rows: Vec<_> = std::thread::scope(|scope| {
         let (folder, work) = (&folder, &work);
@@ -210,12 +207,18 @@ pub(crate) fn real(root: &Path) -> anyhow::Result<Option<Report>> {
     Ok(Some(report))
 }
 
-fn real_builds(
-    folder: &Path,
-    tarball: &str,
-    entries: &[&Json],
-) -> anyhow::Result<Vec<Option<String>>> {
-    let mut archive = tar::Archive::new(GzDecoder::new(std::fs::File::open(folder.join(tarball))?));
+/// The builds in the index, by the archive that holds their files.
+pub(crate) fn real_entries(index: &Json) -> BTreeMap<&str, Vec<&Json>> {
+    let mut by_tarball: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
+    for entry in index["entries"].as_array().into_iter().flatten() {
+        by_tarball.entry(entry["tarball"].as_str().unwrap_or_default()).or_default().push(entry);
+    }
+    by_tarball
+}
+
+/// The files of an archive.
+pub(crate) fn unpacked(tarball: &Path) -> anyhow::Result<Memory> {
+    let mut archive = tar::Archive::new(GzDecoder::new(std::fs::File::open(tarball)?));
     let mut files = Memory::default();
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -228,16 +231,29 @@ fn real_builds(
             files.insert(path, content);
         }
     }
+    Ok(files)
+}
+
+/// The options that an entry of the index asks for.
+pub(crate) fn options_of(entry: &Json) -> Options {
+    let free = entry["args"].as_array().is_some_and(|arguments| !arguments.is_empty());
+    let load_restriction = if free { LoadRestriction::Tree } else { LoadRestriction::RootOnly };
+    Options { load_restriction, ..Options::default() }
+}
+
+fn real_builds(
+    folder: &Path,
+    tarball: &str,
+    entries: &[&Json],
+) -> anyhow::Result<Vec<Option<String>>> {
+    let files = unpacked(&folder.join(tarball))?;
     entries.iter().map(|entry| real_build(folder, &files, entry)).collect()
 }
 
 fn real_build(folder: &Path, files: &Memory, entry: &Json) -> anyhow::Result<Option<String>> {
     let text = |key: &str| entry[key].as_str().unwrap_or_default();
-    let free = entry["args"].as_array().is_some_and(|arguments| !arguments.is_empty());
-    let load_restriction = if free { LoadRestriction::Tree } else { LoadRestriction::RootOnly };
-    let options = Options { load_restriction, ..Options::default() };
     let root = FilePath::root().join_clamped(text("dir"));
-    let result = kustomize::build(files, &root, &options);
+    let result = kustomize::build(files, &root, &options_of(entry));
     let miss = match (result, text("kind")) {
         (Ok(built), "ok") => {
             let mut expected = String::new();

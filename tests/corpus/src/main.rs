@@ -15,6 +15,7 @@ mod cluster;
 mod recorded;
 mod report;
 mod source;
+mod speed;
 
 type Table = fn(&Path) -> anyhow::Result<Option<Report>>;
 
@@ -41,13 +42,20 @@ const TABLES: &[(&str, Table)] = &[
 ];
 
 fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((speed::ONE, command)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
+        return speed::one(command).map(|()| ExitCode::SUCCESS);
+    }
     let root =
         std::env::var_os("SLUICE_CORPUS").map_or_else(|| "../shared/corpus".into(), PathBuf::from);
     if !root.is_dir() {
         println!("skipped: no corpus");
         return Ok(ExitCode::SUCCESS);
     }
-    let only: Vec<String> = std::env::args().skip(1).collect();
+    if arguments == ["bench-build"] {
+        return speed::run(&root).map(|()| ExitCode::SUCCESS);
+    }
+    let only = arguments;
     let all = std::env::var_os("SLUICE_CORPUS_ALL").is_some();
     let shown = if all { usize::MAX } else { Report::SHOWN };
     let mut failed = false;

@@ -1,12 +1,16 @@
 //! `sluice build`: what a kustomization holds, as YAML.
 
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use kustomize::{LoadRestriction, Options, Order};
+use kustomize::{Built, LoadRestriction, Options, Order};
+use manifest::scope::is_cluster_scoped;
+use manifest::{Gvk, Value, yaml};
 
+use crate::error::hint;
 use crate::local::Local;
 
 /// Print the objects of a kustomization directory.
@@ -15,21 +19,64 @@ pub(crate) struct Args {
     /// Directory that holds a kustomization file.
     #[arg(default_value = ".")]
     directory: PathBuf,
+    /// Write to this file; into a directory that exists, a file an object.
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
     /// Which files a kustomization may read.
     #[arg(long, value_enum, default_value_t = Restrictor::RootOnly)]
     load_restrictor: Restrictor,
     /// Order of objects where the kustomization file names none.
     #[arg(long, value_enum, default_value_t = Reorder::Legacy)]
     reorder: Reorder,
+    /// Label every object with the version of kustomize that is followed.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_managedby_label: Option<bool>,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+/// What kustomize does with other programs. A build starts none: what would enable them is refused,
+/// what would tune them has no effect, as without them.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Accepted for kustomize's sake")]
+struct Programs {
+    /// Refused: plugins are programs.
+    #[arg(long)]
+    enable_alpha_plugins: bool,
+    /// Refused: charts are inflated by a program.
+    #[arg(long)]
+    enable_helm: bool,
+    /// Refused: functions are programs.
+    #[arg(long)]
+    enable_exec: bool,
+    /// Refused: functions are programs.
+    #[arg(long)]
+    network: bool,
+    #[arg(long, hide = true)]
+    network_name: Option<String>,
+    #[arg(long, hide = true)]
+    as_current_user: bool,
+    #[arg(short, long, hide = true)]
+    env: Vec<String>,
+    #[arg(long, hide = true)]
+    mount: Vec<String>,
+    #[arg(long, hide = true)]
+    helm_command: Option<String>,
+    #[arg(long, hide = true)]
+    helm_api_versions: Vec<String>,
+    #[arg(long, hide = true)]
+    helm_kube_version: Option<String>,
+    #[arg(long, hide = true)]
+    helm_debug: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Restrictor {
     /// Files in or below the directory of the kustomization file.
-    #[value(name = "LoadRestrictionsRootOnly")]
+    #[value(name = "LoadRestrictionsRootOnly", alias = "rootOnly")]
     RootOnly,
     /// Any file.
-    #[value(name = "LoadRestrictionsNone")]
+    #[value(name = "LoadRestrictionsNone", alias = "none")]
     None,
 }
 
@@ -43,22 +90,77 @@ enum Reorder {
 
 /// Builds and prints.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    args.programs.refuse()?;
     let (files, root) = Local::open(&args.directory)
         .with_context(|| format!("open `{}`", args.directory.display()))?;
     let load_restriction = match args.load_restrictor {
         Restrictor::RootOnly => LoadRestriction::RootOnly,
-        Restrictor::None => LoadRestriction::Tree,
+        Restrictor::None => LoadRestriction::None,
     };
     let order = match args.reorder {
         Reorder::Legacy => Order::Legacy,
         Reorder::None => Order::Fifo,
     };
-    let built = kustomize::build(&files, &root, &Options { load_restriction, order })
+    let managed_by_label = args.enable_managedby_label.unwrap_or_default();
+    let options = Options { load_restriction, order, managed_by_label };
+    let built = kustomize::build(&files, &root, &options)
         .map_err(|error| anyhow::anyhow!(error.chain()))?;
     let mut err = std::io::stderr().lock();
     for warning in &built.warnings {
         writeln!(err, "{warning}")?;
     }
-    std::io::stdout().lock().write_all(built.to_yaml().as_bytes())?;
+    match &args.output {
+        None => std::io::stdout().lock().write_all(built.to_yaml().as_bytes())?,
+        Some(path) if path.is_dir() => {
+            for (name, text) in named(&built) {
+                write_file(&path.join(name), &text)?;
+            }
+        }
+        Some(path) => write_file(path, &built.to_yaml())?,
+    }
     Ok(())
+}
+
+impl Programs {
+    fn refuse(&self) -> anyhow::Result<()> {
+        let flags = [
+            (self.enable_alpha_plugins, "--enable-alpha-plugins"),
+            (self.enable_helm, "--enable-helm"),
+            (self.enable_exec, "--enable-exec"),
+            (self.network, "--network"),
+        ];
+        let Some((_, flag)) = flags.iter().find(|(set, _)| *set) else { return Ok(()) };
+        let refused = anyhow::anyhow!("`{flag}` is refused: a build starts no program");
+        Err(hint(refused, "run the program beforehand, and list what it prints in `resources`"))
+    }
+}
+
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("write `{}`", path.display()))
+}
+
+/// Every document with the name of its file: kind and name, and the namespace where there are
+/// several.
+fn named(built: &Built) -> Vec<(String, String)> {
+    let namespaces: BTreeSet<_> = built.documents.iter().filter_map(namespace).collect();
+    let name = |document: &Value| {
+        let text = |keys: &[&str]| document.at(keys).map(Value::to_text).unwrap_or_default();
+        let Gvk { group, version, kind } = Gvk::new(&text(&["apiVersion"]), &text(&["kind"]));
+        let namespace = namespace(document).filter(|_| namespaces.len() > 1);
+        let name = text(&["metadata", "name"]);
+        let parts = [namespace.unwrap_or_default(), group, version, kind, name];
+        let given = parts.into_iter().filter(|part| !part.is_empty());
+        format!("{}.yaml", given.collect::<Vec<_>>().join("_").to_lowercase())
+    };
+    built.documents.iter().map(|document| (name(document), yaml::to_string(document))).collect()
+}
+
+/// The namespace of an object that lives in one.
+fn namespace(document: &Value) -> Option<String> {
+    let text = |keys: &[&str]| document.at(keys).map(Value::to_text).unwrap_or_default();
+    if is_cluster_scoped(&text(&["apiVersion"]), &text(&["kind"])) {
+        return None;
+    }
+    let namespace = text(&["metadata", "namespace"]);
+    Some(if namespace.is_empty() { "default".to_owned() } else { namespace })
 }

@@ -15,8 +15,6 @@ use super::literals;
 
 /// Encoded bytes are broken into lines of this length.
 const BASE64_LINE: usize = 70;
-/// How long a key may be.
-const KEY_BYTES_MAX: usize = 253;
 
 /// Which of the two kinds is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +49,6 @@ pub(crate) fn generate(
     }
     let mut seen = std::collections::HashSet::new();
     for (key, content) in pairs {
-        check_key(&key)?;
         if !seen.insert(key.clone()) {
             let name = &arguments.name;
             return Err(Error::rule(format!("configmap {name} illegally repeats the key `{key}`")));
@@ -62,7 +59,7 @@ pub(crate) fn generate(
             (Kind::Secret, Ok(text)) => ("data", encode(text.as_bytes())),
             (Kind::Secret, Err(bytes)) => ("data", encode(bytes.as_bytes())),
         };
-        map_in(&mut root, field).insert(key, text.into());
+        map_in(&mut root, field).insert(key.into(), text.into());
     }
     let mut resource = Resource::new(root.into());
     let options = arguments.options.clone().unwrap_or_default();
@@ -101,25 +98,13 @@ fn fill(texts: &mut Option<Texts>, defaults: Option<&Texts>) {
 fn decorate(resource: &mut Resource, options: &GeneratorOptions) {
     for (field, texts) in [("labels", &options.labels), ("annotations", &options.annotations)] {
         for (key, text) in texts.iter().flatten() {
-            map_in(resource.metadata_mut(), field).insert(key.clone(), text.as_str().into());
+            map_in(resource.metadata_mut(), field)
+                .insert(key.as_str().into(), text.as_str().into());
         }
     }
     if options.immutable {
         map_of(&mut resource.value).insert("immutable".into(), Value::Bool(true));
     }
-}
-
-fn check_key(key: &str) -> Result<(), Error> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let shaped = !key.is_empty() && key.len() <= KEY_BYTES_MAX && key.chars().all(legal);
-    if shaped && !key.starts_with("..") && key != "." {
-        return Ok(());
-    }
-    Err(Error::rule(format!(
-        "\"{key}\" is not a valid key name: a valid config key must consist of alphanumeric \
-         characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used \
-         for validation is '[-._a-zA-Z0-9]+')"
-    )))
 }
 
 /// Base64, broken into lines once it is longer than one.

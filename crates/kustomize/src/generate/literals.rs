@@ -50,7 +50,7 @@ fn literal(source: &str) -> Result<Pair, Error> {
 
 fn file(loader: &mut Loader<'_>, at: &Location, source: &str) -> Result<Pair, Error> {
     let (key, path) = match source.split_once('=') {
-        None => (source.rsplit('/').next().unwrap_or(source), source),
+        None => (base_name(source), source),
         Some(("", path)) => {
             return Err(Error::rule(format!(
                 "missing key name for file path \"{path}\" in source \"{source}\""
@@ -71,6 +71,15 @@ fn file(loader: &mut Loader<'_>, at: &Location, source: &str) -> Result<Pair, Er
     Ok((key.to_owned(), loader.load(at, path)?))
 }
 
+/// The last part of a path, which may end in slashes.
+fn base_name(path: &str) -> &str {
+    match path.trim_end_matches('/').rsplit('/').next() {
+        Some("") | None if path.is_empty() => ".",
+        Some("") | None => "/",
+        Some(name) => name,
+    }
+}
+
 fn env_file(loader: &mut Loader<'_>, at: &Location, path: &str) -> Result<Vec<Pair>, Error> {
     let text = loader.load_text(at, path)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -81,17 +90,8 @@ fn env_file(loader: &mut Loader<'_>, at: &Location, path: &str) -> Result<Vec<Pa
             continue;
         }
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if key.is_empty()
-            || !key.chars().all(legal)
-            || key.starts_with(|c: char| c.is_ascii_digit())
-        {
-            return Err(Error::rule(format!(
-                "\"{key}\" is not a valid key name: a valid environment variable name must \
-                 consist of alphabetic characters, digits, '_', '-', or '.', and must not start \
-                 with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex \
-                 used for validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')"
-            )));
+        if key.is_empty() {
+            continue;
         }
         pairs.push((key.to_owned(), value.as_bytes().to_vec()));
     }

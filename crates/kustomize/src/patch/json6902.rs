@@ -1,11 +1,10 @@
 //! JSON patch (RFC 6902), with the leniencies and texts of the library that kustomize links.
 
 use manifest::value::Number;
-use manifest::{Value, yaml};
+use manifest::{Map, Value, yaml};
 
 use crate::Error;
-use crate::kustomization::decode;
-use crate::resource::bounded;
+use crate::resource::{bounded, map_of};
 use crate::unquoted;
 
 /// How many operations a patch may hold.
@@ -15,22 +14,8 @@ pub(crate) const OPERATIONS_MAX: usize = 100_000;
 #[derive(Clone, Debug)]
 pub(crate) struct JsonPatch(Vec<Operation>);
 
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(default)]
-struct Wire {
-    op: String,
-    path: Option<String>,
-    from: Option<String>,
-}
-
 #[derive(Clone, Debug)]
-struct Operation {
-    op: String,
-    /// Absent is an error only when the operation is carried out.
-    path: Option<String>,
-    from: Option<String>,
-    value: Option<Value>,
-}
+struct Operation(Map);
 
 impl JsonPatch {
     /// Reads a patch: JSON if it starts with a bracket, else YAML.
@@ -47,26 +32,22 @@ impl JsonPatch {
             Value::List(items) => items,
             Value::Null => Vec::new(),
             other => {
-                let kind = match other {
-                    Value::String(_) => "string",
-                    Value::Map(_) => "object",
-                    Value::Bool(_) => "bool",
-                    _ => "number",
-                };
                 return Err(format!(
-                    "json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch"
+                    "json: cannot unmarshal {} into Go value of type jsonpatch.Patch",
+                    json_kind(&other)
                 ));
             }
         };
         if items.len() > OPERATIONS_MAX {
             return Err("too many operations".to_owned());
         }
-        let operation = |item: Value| {
-            let value = item.get("value").cloned();
-            let mut plain = item;
-            plain.as_map_mut().ok_or("an operation is no mapping")?.shift_remove("value");
-            let wire: Wire = decode(plain)?;
-            Ok(Operation { op: wire.op, path: wire.path, from: wire.from, value })
+        let operation = |item: Value| match item {
+            Value::Map(map) => Ok(Operation(map)),
+            Value::Null => Ok(Operation(Map::new())),
+            other => Err(format!(
+                "json: cannot unmarshal {} into Go value of type jsonpatch.Operation",
+                json_kind(&other)
+            )),
         };
         items.into_iter().map(operation).collect::<Result<_, String>>().map(Self)
     }
@@ -106,207 +87,225 @@ fn through_doubles(value: &mut Value) {
 
 const MISSING: &str = "missing value";
 
+fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::List(_) => "array",
+        Value::Map(_) => "object",
+    }
+}
+
 impl Operation {
     fn apply(&self, document: &mut Value) -> Result<(), String> {
-        let Some(path) = self.path.as_deref() else {
-            return Err(format!("{} operation failed to decode path: {MISSING}", self.op));
-        };
-        match self.op.as_str() {
-            "add" => {
-                let value = self.value.clone().unwrap_or_default();
-                add(document, path, value, "add")
-            }
-            "remove" => remove(document, path).map(|_| ()),
-            "replace" => self.replace(document, path),
-            "move" => {
-                let value = remove(document, self.source("move")?).map_err(|_| {
-                    missing("move operation does not apply: doc is missing from path", path)
-                })?;
-                add(document, path, value, "move")
-            }
-            "copy" => {
-                let from = self.source("copy")?;
-                let value = find_or_null(document, from).ok_or_else(|| {
-                    missing("copy operation does not apply: doc is missing from path", from)
-                })?;
-                add(document, path, value, "copy")
-            }
-            "test" => self.test(document, path),
+        match self.0.get("op").and_then(Value::as_str).unwrap_or("unknown") {
+            "add" => self.add(document),
+            "remove" => self.remove(document),
+            "replace" => self.replace(document),
+            "move" => self.r#move(document),
+            "copy" => self.copy(document),
+            "test" => self.test(document),
             other => Err(format!("Unexpected kind: {other}")),
         }
     }
 
-    fn source(&self, operation: &str) -> Result<&str, String> {
-        self.from.as_deref().ok_or_else(|| {
-            format!("{operation} operation failed to decode from: operation, missing from field: {MISSING}")
-        })
+    fn text(&self, field: &str, absent: &str) -> Result<&str, String> {
+        match self.0.get(field) {
+            Some(Value::String(text)) => Ok(text),
+            None | Some(Value::Null) => Err(format!("{absent}: {MISSING}")),
+            Some(other) => Err(format!(
+                "json: cannot unmarshal {} into Go value of type string",
+                json_kind(other)
+            )),
+        }
     }
 
-    fn replace(&self, document: &mut Value, path: &str) -> Result<(), String> {
-        let value = self.value.clone().unwrap_or_default();
+    fn path(&self) -> Result<&str, String> {
+        self.text("path", "operation missing path field")
+    }
+
+    /// The path for the operations whose errors do not say what is wrong with it.
+    fn plain_path(&self, operation: &str) -> Result<&str, String> {
+        self.path().map_err(|_| format!("{operation} operation failed to decode path: {MISSING}"))
+    }
+
+    fn decoded_path(&self, operation: &str) -> Result<&str, String> {
+        self.path().map_err(|why| format!("{operation} operation failed to decode path: {why}"))
+    }
+
+    fn source(&self, operation: &str) -> Result<&str, String> {
+        self.text("from", "operation, missing from field")
+            .map_err(|why| format!("{operation} operation failed to decode from: {why}"))
+    }
+
+    fn value(&self) -> Value {
+        self.0.get("value").cloned().unwrap_or_default()
+    }
+
+    fn add(&self, document: &mut Value) -> Result<(), String> {
+        let path = self.plain_path("add")?;
+        let (container, key) = container(document, path).ok_or_else(|| {
+            format!("add operation does not apply: doc is missing path: \"{path}\": {MISSING}")
+        })?;
+        add(container, &key, self.value())
+            .map_err(|why| format!("error in add for path: '{path}': {why}"))
+    }
+
+    fn remove(&self, document: &mut Value) -> Result<(), String> {
+        let path = self.plain_path("remove")?;
+        let (container, key) = container(document, path).ok_or_else(|| {
+            format!("remove operation does not apply: doc is missing path: \"{path}\": {MISSING}")
+        })?;
+        remove(container, &key)
+            .map(|_| ())
+            .map_err(|why| format!("error in remove for path: '{path}': {why}"))
+    }
+
+    fn replace(&self, document: &mut Value) -> Result<(), String> {
+        let path = self.decoded_path("replace")?;
         if path.is_empty() {
+            let value = self.value();
+            if !matches!(value, Value::Map(_) | Value::List(_)) {
+                return Err("replace operation value must be object or array: %!w(<nil>)".into());
+            }
             *document = value;
             return Ok(());
         }
-        let (parent, key) = split(path);
-        let Some(parent) = find_mut(document, parent) else {
-            return Err(missing("replace operation does not apply: doc is missing path", path));
+        let missing = |what: &str| {
+            format!("replace operation does not apply: doc is missing {what}: {path}: {MISSING}")
         };
-        let slot = match parent {
-            // As for `find_or_null`.
-            Value::Map(map) => Some(map.entry(unescape(key)).or_default()),
-            Value::List(items) => index(key, items.len()).and_then(|at| items.get_mut(at)),
+        let (container, key) = container(document, path).ok_or_else(|| missing("path"))?;
+        let slot = match container {
+            // The library takes an absent key of a mapping for one that is null.
+            Value::Map(map) => Some(map.entry(key.into()).or_default()),
+            Value::List(items) => index(&key, items.len()).ok().and_then(|at| items.get_mut(at)),
             _ => None,
         };
-        match slot {
-            Some(slot) => {
-                *slot = value;
-                Ok(())
-            }
-            None => Err(missing("replace operation does not apply: doc is missing key", path)),
-        }
+        *slot.ok_or_else(|| missing("key"))? = self.value();
+        Ok(())
     }
 
-    fn test(&self, document: &Value, path: &str) -> Result<(), String> {
-        let expected = self.value.clone().unwrap_or_default();
-        let found = find(document, path).cloned().unwrap_or_default();
-        if found == expected {
+    fn r#move(&self, document: &mut Value) -> Result<(), String> {
+        let from = self.source("move")?;
+        let (source, key) = container(document, from).ok_or_else(|| {
+            format!("move operation does not apply: doc is missing from path: {from}: {MISSING}")
+        })?;
+        let value = remove(source, &key)
+            .map_err(|why| format!("error in move for path: '{key}': {why}"))?;
+        let path = self.decoded_path("move")?;
+        let (target, key) = container(document, path).ok_or_else(|| {
+            format!(
+                "move operation does not apply: doc is missing destination path: {path}: {MISSING}"
+            )
+        })?;
+        add(target, &key, value).map_err(|why| format!("error in move for path: '{path}': {why}"))
+    }
+
+    fn copy(&self, document: &mut Value) -> Result<(), String> {
+        let from = self.source("copy")?;
+        let (source, key) = container(document, from).ok_or_else(|| {
+            format!("copy operation does not apply: doc is missing from path: {from}: {MISSING}")
+        })?;
+        let value = get(source, &key)
+            .map_err(|why| format!("error in copy for from: '{from}': {why}"))?
+            .cloned()
+            .unwrap_or_default();
+        let path = self.plain_path("copy")?;
+        let (target, key) = container(document, path).ok_or_else(|| {
+            format!(
+                "copy operation does not apply: doc is missing destination path: {path}: {MISSING}"
+            )
+        })?;
+        add(target, &key, value)
+            .map_err(|why| format!("error while adding value during copy: {why}"))
+    }
+
+    fn test(&self, document: &mut Value) -> Result<(), String> {
+        let path = self.decoded_path("test")?;
+        let found = if path.is_empty() {
+            Some(&*document)
+        } else {
+            let (container, key) = container(document, path).ok_or_else(|| {
+                format!("test operation does not apply: is missing path: {path}: {MISSING}")
+            })?;
+            get(container, &key)
+                .map_err(|why| format!("error in test for path: '{path}': {why}"))?
+        };
+        if found.unwrap_or(&Value::Null) == &self.value() {
             return Ok(());
         }
         Err(format!("testing value {path} failed: test failed"))
     }
 }
 
-fn missing(what: &str, path: &str) -> String {
-    format!("{what}: {path}: {MISSING}")
-}
-
-/// The path of the container and the last key.
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
-}
-
 fn unescape(key: &str) -> String {
     key.replace("~1", "/").replace("~0", "~")
 }
 
-/// The position that a key names in a list; negative numbers count from the end.
-fn index(key: &str, length: usize) -> Option<usize> {
-    let number: i64 = key.parse().ok()?;
-    let length = i64::try_from(length).ok()?;
-    let number = if number < 0 { number + length } else { number };
-    (number < length).then(|| usize::try_from(number).ok())?
-}
-
-fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('/').skip(1).try_fold(value, |value, key| match value {
-        Value::Map(map) => map.get(&unescape(key)),
-        Value::List(items) => items.get(index(key, items.len())?),
-        _ => None,
-    })
-}
-
-/// The library takes an absent key of a mapping for one that is null.
-fn find_or_null(document: &Value, path: &str) -> Option<Value> {
-    let absent = || {
-        let parent = find(document, split(path).0)?;
-        matches!(parent, Value::Map(_)).then_some(Value::Null)
-    };
-    find(document, path).cloned().or_else(absent)
-}
-
-fn find_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
-    path.split('/').skip(1).try_fold(value, |value, key| match value {
+/// The mapping or list that the last part of a path is in, and that part.
+fn container<'a>(document: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {
+    let (parent, key) = path.rsplit_once('/')?;
+    let step = |value: &'a mut Value, key: &str| match value {
         Value::Map(map) => map.get_mut(&unescape(key)),
         Value::List(items) => {
-            let at = index(key, items.len())?;
+            let at = index(key, items.len()).ok()?;
             items.get_mut(at)
         }
         _ => None,
+    };
+    let found = parent.split('/').skip(1).try_fold(document, step)?;
+    matches!(found, Value::Map(_) | Value::List(_)).then(|| (found, unescape(key)))
+}
+
+fn number(key: &str) -> Result<i64, String> {
+    key.parse().map_err(|_| format!("strconv.Atoi: parsing {key:?}: invalid syntax"))
+}
+
+/// The position that a key names in a list; negative numbers count from the end.
+fn index(key: &str, length: usize) -> Result<usize, String> {
+    within(number(key)?, length)
+}
+
+fn within(number: i64, length: usize) -> Result<usize, String> {
+    let counted =
+        if number < 0 { i64::try_from(length).unwrap_or(i64::MAX) + number } else { number };
+    usize::try_from(counted).ok().filter(|at| *at < length).ok_or_else(|| {
+        format!("Unable to access invalid index: {number}: invalid index referenced")
     })
 }
 
-fn add(document: &mut Value, path: &str, value: Value, operation: &str) -> Result<(), String> {
-    if path.is_empty() {
-        *document = value;
-        return Ok(());
-    }
-    let (parent, key) = split(path);
-    let container = find_mut(document, parent)
-        .filter(|parent| matches!(parent, Value::Map(_) | Value::List(_)));
-    let items = match container {
-        Some(Value::Map(map)) => {
-            map.insert(unescape(key), value);
-            return Ok(());
-        }
-        Some(Value::List(items)) => items,
-        _ if operation == "add" => {
-            return Err(format!(
-                "add operation does not apply: doc is missing path: \"{path}\": {MISSING}"
-            ));
-        }
-        _ => {
-            let text =
-                format!("{operation} operation does not apply: doc is missing destination path");
-            return Err(missing(&text, path));
-        }
-    };
-    if key == "-" {
-        items.push(value);
-        return Ok(());
-    }
-    let Ok(number) = key.parse::<i64>() else {
-        return Err(format!(
-            "error in {operation} for path: '{path}': value was not a proper array index: \
-             '{key}': strconv.Atoi: parsing \"{key}\": invalid syntax"
-        ));
-    };
-    let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
-    // A negative index counts from one past the end, as the list will be one longer.
-    let at = if number < 0 { number + length + 1 } else { number };
-    match usize::try_from(at) {
-        Ok(at) if at <= items.len() => {
-            items.insert(at, value);
-            Ok(())
-        }
-        _ => Err(format!(
-            "error in {operation} for path: '{path}': Unable to access invalid index: {number}: \
-             invalid index referenced"
-        )),
+fn get<'a>(container: &'a Value, key: &str) -> Result<Option<&'a Value>, String> {
+    match container {
+        Value::List(items) => index(key, items.len()).map(|at| items.get(at)),
+        other => Ok(other.get(key)),
     }
 }
 
-fn remove(document: &mut Value, path: &str) -> Result<Value, String> {
-    let (parent, key) = split(path);
-    let Some(parent) = find_mut(document, parent) else {
-        return Err(format!(
-            "remove operation does not apply: doc is missing path: \"{path}\": {MISSING}"
-        ));
-    };
-    let removed = match parent {
-        Value::Map(map) => map.shift_remove(&unescape(key)),
+fn add(container: &mut Value, key: &str, value: Value) -> Result<(), String> {
+    match container {
+        Value::List(items) if key == "-" => items.push(value),
         Value::List(items) => {
-            let at = index(key, items.len());
-            let Some(at) = at else {
-                return Err(format!(
-                    "error in remove for path: '{path}': Unable to access invalid index: {key}: \
-                     invalid index referenced"
-                ));
-            };
-            return Ok(items.remove(at));
+            let number = number(key)
+                .map_err(|why| format!("value was not a proper array index: '{key}': {why}"))?;
+            // A negative index counts from one past the end, as the list will be one longer.
+            items.insert(within(number, items.len() + 1)?, value);
         }
-        _ => {
-            return Err(format!(
-                "remove operation does not apply: doc is missing path: \"{path}\": {MISSING}"
-            ));
+        other => {
+            map_of(other).insert(key.into(), value);
         }
-    };
-    removed.ok_or_else(|| {
-        format!(
-            "error in remove for path: '{path}': Unable to remove nonexistent key: {}: {MISSING}",
-            unescape(key)
-        )
-    })
+    }
+    Ok(())
+}
+
+fn remove(container: &mut Value, key: &str) -> Result<Value, String> {
+    match container {
+        Value::List(items) => index(key, items.len()).map(|at| items.remove(at)),
+        other => map_of(other)
+            .shift_remove(key)
+            .ok_or_else(|| format!("Unable to remove nonexistent key: {key}: {MISSING}")),
+    }
 }
 
 #[cfg(test)]
@@ -331,7 +330,9 @@ mod tests {
         check("- {op: copy, from: /a/b~1c/1, path: /d}", r#"{"a":{"b/c":[1,2]},"d":2}"#);
         check("- {op: test, path: /a/b~1c/0, value: 1}", r#"{"a":{"b/c":[1,2]}}"#);
         check("- {op: replace, path: /x, value: 1}", r#"{"a":{"b/c":[1,2]},"x":1}"#);
+        check("- {op: copy, from: /x, path: /d}", r#"{"a":{"b/c":[1,2]},"d":null}"#);
         assert!(patched("- {op: remove, path: /x}").is_err());
+        assert!(patched("- {op: add, value: 1}").is_err());
         assert!(patched("- {op: add, path: /x/y, value: 1}").is_err());
     }
 }

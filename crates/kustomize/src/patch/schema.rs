@@ -1,8 +1,9 @@
 //! Which lists a strategic merge joins, and by which keys.
 
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
-use manifest::Value;
+use manifest::{Map, Value};
 
 use crate::Error;
 
@@ -77,7 +78,13 @@ impl<'a> Node<'a> {
 
 impl Schema {
     /// The kinds that kustomize knows by itself.
-    pub(crate) fn built_in() -> Self {
+    pub(crate) fn built_in() -> Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Schema>> =
+            LazyLock::new(|| Arc::new(Schema::read_built_in()));
+        Arc::clone(&BUILT_IN)
+    }
+
+    fn read_built_in() -> Self {
         let mut schema = Self::default();
         for line in include_str!("schema.txt").lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split(' ');
@@ -95,10 +102,11 @@ impl Schema {
 
     /// The kinds of an OpenAPI document.
     pub(crate) fn from_openapi(document: &Value) -> Result<Self, Error> {
-        let definitions = document
-            .get("definitions")
-            .and_then(Value::as_map)
-            .ok_or_else(|| Error::rule("schema file has no `definitions`"))?;
+        if !matches!(document, Value::Map(_) | Value::Null) {
+            return Err(Error::rule("invalid schema file: it is no mapping"));
+        }
+        let none = Map::new();
+        let definitions = document.get("definitions").and_then(Value::as_map).unwrap_or(&none);
         let ids: HashMap<&str, usize> =
             definitions.keys().enumerate().map(|(id, name)| (name.as_str(), id)).collect();
         let mut schema = Self::default();
@@ -128,7 +136,9 @@ impl Schema {
     ) -> HashMap<String, Field> {
         let properties = definition.get("properties").and_then(Value::as_map);
         let fields = properties.into_iter().flatten();
-        fields.map(|(name, value)| (name.clone(), self.field_of(value, ids, depth + 1))).collect()
+        fields
+            .map(|(name, value)| (name.to_string(), self.field_of(value, ids, depth + 1)))
+            .collect()
     }
 
     fn field_of(&mut self, property: &Value, ids: &HashMap<&str, usize>, depth: usize) -> Field {

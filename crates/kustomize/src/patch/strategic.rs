@@ -4,7 +4,7 @@
 //! are joined by them with the patch's items first, all other lists are replaced.
 
 use manifest::yaml::{self, Step};
-use manifest::{Map, Value};
+use manifest::{Key, Map, Value};
 
 use crate::Error;
 use crate::resource::Resource;
@@ -110,8 +110,8 @@ impl<'a> Merger<'a> {
             None => None,
         };
         let mut directive = Directive::Merge;
-        if let Some(map) = patch.filter(|map| map.contains_key(DIRECTIVE)) {
-            directive = directive_of(&map[DIRECTIVE])?;
+        if let Some((map, named)) = patch.and_then(|map| Some((map, map.get(DIRECTIVE)?))) {
+            directive = directive_of(named)?;
             own = map.clone();
             own.shift_remove(DIRECTIVE);
             patch = Some(&own);
@@ -134,7 +134,7 @@ impl<'a> Merger<'a> {
         patch: Option<&Map>,
         node: Option<Node<'a>>,
     ) -> Result<Map, Error> {
-        let mut names: Vec<String> = dest.keys().cloned().collect();
+        let mut names: Vec<Key> = dest.keys().cloned().collect();
         for key in patch.into_iter().flat_map(Map::keys) {
             if !dest.contains_key(key) {
                 names.push(key.clone());
@@ -227,7 +227,7 @@ impl<'a> Merger<'a> {
             if let Value::Map(map) = &mut joined {
                 for (key, value) in valid_keys.iter().zip(&valid_values) {
                     if !value.is_empty() && !map.contains_key(key) {
-                        map.insert(key.clone(), yaml::resolve_plain(value));
+                        map.insert(key.as_str().into(), yaml::resolve_plain(value));
                     }
                 }
             }
@@ -261,7 +261,7 @@ fn expect_kind(
     };
     let text = yaml::to_string(patch);
     Err(Error::rule(format!(
-        "wrong node kind: expected {wanted} but was {found}: node contents:\n{text}"
+        "wrong node kind: expected {wanted} but got {found}: node contents:\n{text}"
     )))
 }
 

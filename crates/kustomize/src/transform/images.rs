@@ -1,7 +1,7 @@
 //! Names, tags and digests of images.
 
 use manifest::Value;
-use manifest::selector::compile;
+use manifest::pattern::compile;
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec, visit};

@@ -88,16 +88,16 @@ fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
         let text = manifest::yaml::to_string(value);
         let found = if value.as_list().is_some() { "SequenceNode" } else { "ScalarNode" };
         return Err(Error::rule(format!(
-            "wrong node kind: expected MappingNode but was {found}: node contents:\n{text}"
+            "wrong node kind: expected MappingNode but got {found}: node contents:\n{text}"
         )));
     }
     let map = map_of(value);
     for (key, text) in labels {
-        if !map.contains_key(key) {
+        if !map.contains_key(key.as_str()) {
             unquoted::key(key)?;
             unquoted::text(text)?;
         }
-        map.insert(key.clone(), text.as_str().into());
+        map.insert(key.as_str().into(), text.as_str().into());
     }
     Ok(())
 }

@@ -11,4 +11,5 @@ pub(crate) mod put;
 pub(crate) mod references;
 pub(crate) mod replacements;
 pub(crate) mod replicas;
+mod structured;
 pub(crate) mod variables;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use manifest::Value;
 
 use crate::Error;
+use crate::emit;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::resource::Resource;
 use crate::resources::Resources;
@@ -107,7 +108,7 @@ fn set_subjects(resource: &mut Resource, namespace: &Namespace<'_>) {
             Subjects::None => false,
         };
         if let (true, Some(subject)) = (follows, subject.as_map_mut()) {
-            let field = subject.entry("namespace".to_owned()).or_default();
+            let field = subject.entry("namespace".into()).or_default();
             if namespace.replace == Replace::All || field.to_text().is_empty() {
                 *field = namespace.name.into();
             }
@@ -121,7 +122,7 @@ fn refuse_conflicts(resources: &Resources) -> Result<(), Error> {
         let id = resource.id();
         let namespace = id.effective_namespace().to_owned();
         if let Some(first) = seen.insert((id.gvk.clone(), id.name.clone(), namespace), resource) {
-            let json = |resource: &Resource| manifest::yaml::to_json(&resource.value);
+            let json = |resource: &Resource| manifest::yaml::to_json(&emit::with_history(resource));
             let (first, second) = (json(first), json(resource));
             return Err(Error::rule(format!(
                 "namespace transformation produces ID conflict: [{first} {second}]"

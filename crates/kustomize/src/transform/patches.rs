@@ -1,66 +1,90 @@
 //! Patches of both languages, with or without a target.
 
-use manifest::{Map, Value};
+use manifest::{Map, Value, yaml};
 
 use crate::Error;
+use crate::error::During;
 use crate::kustomization::{Patch, PatchOptions, Target};
 use crate::load::{Loader, Location};
+use crate::manifests;
 use crate::patch::json6902::JsonPatch;
 use crate::patch::schema::Schema;
 use crate::patch::strategic;
 use crate::resource::{Resource, map_in, map_of};
-use crate::resources::{self, Resources};
+use crate::resources::Resources;
 
-/// Applies one entry of `patches`.
-pub(crate) fn apply(
-    resources: &mut Resources,
+/// An entry of `patches` with its text read.
+pub(crate) struct Loaded {
+    patch: Either,
+    target: Option<Target>,
+    options: PatchOptions,
+    source: String,
+}
+
+enum Either {
+    Strategic(Vec<Resource>),
+    Json(JsonPatch),
+}
+
+/// Reads one entry of `patches`; `written` is how its configuration reads.
+pub(crate) fn load(
     entry: &Patch,
+    written: &str,
     loader: &mut Loader<'_>,
     at: &Location,
-    schema: &Schema,
-) -> Result<(), Error> {
-    let inline = entry.patch.trim();
-    let (text, source) = match (inline, entry.path.as_str()) {
-        ("", "") => return Err(Error::rule("must specify one of patch and path in\n")),
+) -> Result<Loaded, Error> {
+    let (text, source) = match (entry.patch.trim(), entry.path.as_str()) {
+        ("", "") => {
+            return Err(Error::rule(format!("must specify one of patch and path in\n{written}")));
+        }
         (text, "") => (text.to_owned(), format!("[patch: {text:?}]")),
         ("", path) => {
-            let loaded = loader.load_text(at, path).map_err(|error| {
-                error.during(format!("failed to get the patch file from path({path})"))
-            })?;
+            let loaded = loader
+                .load_text(at, path)
+                .during(|| format!("failed to get the patch file from path({path})"))?;
             (loaded, format!("[path: {path:?}]"))
         }
-        _ => return Err(Error::rule("patch and path can't be set at the same time\n")),
+        _ => {
+            let text = format!("patch and path can't be set at the same time\n{written}");
+            return Err(Error::rule(text));
+        }
     };
-    let strategic = resources::read(&text);
-    let json = JsonPatch::parse(&text);
-    match (strategic, json) {
+    let patch = match (manifests::read(&text), JsonPatch::parse(&text)) {
         (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
-            Err(Error::rule(format!("illegally qualifies as both an SM and JSON patch: {source}")))
+            let text = format!("illegally qualifies as both an SM and JSON patch: {source}");
+            return Err(Error::rule(text));
         }
         (Err(_), Err(_)) => {
-            Err(Error::rule(format!("unable to parse SM or JSON patch from {source}")))
+            return Err(Error::rule(format!("unable to parse SM or JSON patch from {source}")));
         }
-        (Ok(patches), _) => {
-            let options = entry.options.clone().unwrap_or_default();
-            match &entry.target {
-                None => each_to_its_own(resources, &patches, &options, schema),
-                Some(target) => {
-                    one_to_many(resources, patches, target, &options, schema).map_err(|error| {
-                        match error {
-                            Error::Limit(_) => Error::rule(format!(
-                                "Multiple Strategic-Merge Patches in one `patches` entry is not \
-                             allowed to set `patches.target` field: {source}"
-                            )),
-                            other => other,
-                        }
-                    })
-                }
+        (Ok(patches), _) => Either::Strategic(patches),
+        (Err(_), Ok(json)) => Either::Json(json),
+    };
+    let options = entry.options.clone().unwrap_or_default();
+    Ok(Loaded { patch, target: entry.target.clone(), options, source })
+}
+
+impl Loaded {
+    /// Changes the resources that the patch is for.
+    pub(crate) fn apply(&self, resources: &mut Resources, schema: &Schema) -> Result<(), Error> {
+        let source = &self.source;
+        match (&self.patch, &self.target) {
+            (Either::Strategic(patches), None) => {
+                each_to_its_own(resources, patches, &self.options, schema)
+            }
+            (Either::Strategic(patches), Some(target)) => match patches.as_slice() {
+                [] => Ok(()),
+                [patch] => one_to_many(resources, patch.clone(), target, &self.options, schema),
+                _ => Err(Error::rule(format!(
+                    "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to \
+                     set `patches.target` field: {source}"
+                ))),
+            },
+            (Either::Json(json), Some(target)) => json6902(resources, json, target, Remember::Yes),
+            (Either::Json(_), None) => {
+                Err(Error::rule(format!("must specify a target for JSON patch {source}")))
             }
         }
-        (Err(_), Ok(json)) => match &entry.target {
-            Some(target) => json6902(resources, &json, target, Remember::Yes),
-            None => Err(Error::rule(format!("must specify a target for JSON patch {source}"))),
-        },
     }
 }
 
@@ -85,18 +109,13 @@ fn each_to_its_own(
 
 fn one_to_many(
     resources: &mut Resources,
-    patches: Vec<Resource>,
+    mut patch: Resource,
     target: &Target,
     options: &PatchOptions,
     schema: &Schema,
 ) -> Result<(), Error> {
-    let mut patches = patches.into_iter();
-    let Some(mut patch) = patches.next() else { return Ok(()) };
-    if patches.next().is_some() {
-        return Err(Error::Limit("number of patches"));
-    }
-    let selected = resources.select(target).map_err(|error| {
-        error.during(format!("unable to find patch target {:?} in `resources`", target.name))
+    let selected = resources.select(target).during(|| {
+        format!("unable to find patch target {:?} in `resources`", target.to_string())
     })?;
     rewrite_texts(&mut patch);
     for at in selected {
@@ -153,29 +172,37 @@ fn merge(
     Ok(())
 }
 
-/// Applies the entries of `patchesStrategicMerge`: patches themselves, or paths to them.
-pub(crate) fn apply_strategic(
-    resources: &mut Resources,
+/// Reads the entries of `patchesStrategicMerge`: patches themselves, or paths to them.
+pub(crate) fn load_strategic(
     entries: &[String],
     loader: &mut Loader<'_>,
     at: &Location,
-    schema: &Schema,
-) -> Result<(), Error> {
+) -> Result<Vec<Resource>, Error> {
     let mut patches = Vec::new();
     for entry in entries {
-        if let Ok(mut inline) = resources::read(entry) {
+        if let Ok(mut inline) = manifests::read(entry) {
             patches.append(&mut inline);
         } else {
             let text = loader.load_text(at, entry)?;
-            patches.append(&mut resources::read(&text).map_err(|error| error.in_file(entry))?);
+            patches.append(&mut manifests::read(&text).map_err(|error| error.in_file(entry))?);
         }
     }
     if patches.is_empty() {
         let listed = entries.join(" ");
         return Err(Error::rule(format!("patch appears to be empty; files=[{listed}], Patch=")));
     }
-    for mut patch in patches {
+    Ok(patches)
+}
+
+/// Applies patches, each to the object that it names.
+pub(crate) fn apply_strategic(
+    resources: &mut Resources,
+    patches: &[Resource],
+    schema: &Schema,
+) -> Result<(), Error> {
+    for patch in patches {
         let at = resources.unique(&patch.id())?;
+        let mut patch = patch.clone();
         rewrite_texts(&mut patch);
         if let Some(target) = resources.0.get_mut(at) {
             merge(target, &patch.value, &PatchOptions::default(), schema)?;
@@ -185,13 +212,18 @@ pub(crate) fn apply_strategic(
     Ok(())
 }
 
-/// Applies an entry of `patchesJson6902`.
-pub(crate) fn apply_json(
-    resources: &mut Resources,
+/// An entry of `patchesJson6902` with its text read.
+pub(crate) struct LoadedJson {
+    patch: JsonPatch,
+    target: Target,
+}
+
+/// Reads an entry of `patchesJson6902`.
+pub(crate) fn load_json(
     entry: &Patch,
     loader: &mut Loader<'_>,
     at: &Location,
-) -> Result<(), Error> {
+) -> Result<LoadedJson, Error> {
     let Some(target) = &entry.target else {
         return Err(Error::rule(format!("must specify a target for patch {}", entry.patch)));
     };
@@ -204,13 +236,29 @@ pub(crate) fn apply_json(
         (path, "") => loader.load_text(at, path)?,
         _ => return Err(Error::rule("must specify a file path or jsonOp, not both")),
     };
-    let patch = JsonPatch::parse(&text)
-        .map_err(|error| Error::rule(error).during(format!("decoding {text}")))?;
-    if patch.is_empty() {
-        let path = &entry.path;
-        return Err(Error::rule(format!("patch appears to be empty; file={path}, JsonOp={text}")));
+    let path = &entry.path;
+    if text.is_empty() {
+        return Err(Error::rule(format!("patch file '{path}' empty seems to be empty")));
     }
-    json6902(resources, &patch, target, Remember::No)
+    let json = if text.starts_with('[') {
+        text
+    } else {
+        let value = yaml::read_configuration(&text).map_err(|e| Error::rule(e.to_string()))?;
+        yaml::to_json(&value)
+    };
+    let patch = JsonPatch::parse(&json)
+        .map_err(|error| Error::rule(error).during(format!("decoding {json}")))?;
+    if patch.is_empty() {
+        return Err(Error::rule(format!("patch appears to be empty; file={path}, JsonOp={json}")));
+    }
+    Ok(LoadedJson { patch, target: target.clone() })
+}
+
+impl LoadedJson {
+    /// Changes the resources that the patch is for.
+    pub(crate) fn apply(&self, resources: &mut Resources) -> Result<(), Error> {
+        json6902(resources, &self.patch, &self.target, Remember::No)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use manifest::{Gvk, Value};
 
 use crate::Error;
-use crate::fieldspec::{Create, Reference, visit};
+use crate::fieldspec::{Create, Reference, visit_any};
 use crate::resource::{Id, Resource, selects};
 use crate::resources::Resources;
 
@@ -38,12 +38,13 @@ pub(crate) fn apply(resources: &mut Resources, references: &[Reference]) -> Resu
         let original = resource.original_id();
         for reference in references {
             for field in reference.fields.iter().filter(|f| f.selects(&original.gvk)) {
-                let mut field = field.clone();
-                // The referrer's kind was checked against its former identity.
-                (field.group, field.version, field.kind) = Default::default();
+                if !field.leads_somewhere(&resource.value) {
+                    continue;
+                }
                 let referrer = Referrer::new(resource, &field.path, reference.gvk());
                 let subject = referrer.id.to_string();
-                visit(resource, &field, Create::Nothing, &mut |v| referrer.update(v, &index))
+                // The referrer's kind was checked against its former identity.
+                visit_any(resource, field, Create::Nothing, &mut |v| referrer.update(v, &index))
                     .map_err(|error| {
                         let path = &field.path;
                         let step =

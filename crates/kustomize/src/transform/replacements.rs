@@ -1,13 +1,16 @@
 //! Values copied from one object to fields of others.
 
-use manifest::selector::compile;
+use manifest::pattern::compile;
 use manifest::{Map, Value, path, yaml};
 
 use crate::Error;
+use crate::error::During;
 use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, ReplacementTarget};
 use crate::resource::{Id, Resource, bounded};
 use crate::resources::{Matcher, Resources};
 use crate::transform::put::{Place, put};
+
+use super::structured;
 
 const DEFAULT_PATH: &str = "metadata.name";
 /// How long a list may become by an index one past its end: only one longer each time.
@@ -17,16 +20,16 @@ const PATH_PARTS_MAX: usize = 256;
 pub(crate) fn apply(resources: &mut Resources, entries: &[ReplacementEntry]) -> Result<(), Error> {
     for entry in entries {
         let Some(targets) = &entry.targets else { return Err(incomplete()) };
-        let value = match (&entry.source_value, &entry.source) {
+        let mut source = match (&entry.source_value, &entry.source) {
             (None, None) => return Err(incomplete()),
             (Some(_), Some(_)) => {
                 return Err(Error::rule("value and resource selectors are mutually exclusive"));
             }
-            (Some(text), None) => yaml::resolve_plain(text),
+            (Some(text), None) => Source { value: yaml::resolve_plain(text), at: None },
             (None, Some(source)) => read(resources, source)?,
         };
         for target in targets {
-            write(resources, &value, target)?;
+            write(resources, &mut source, target)?;
         }
     }
     Ok(())
@@ -42,7 +45,14 @@ fn ids(resource: &Resource) -> Vec<Id> {
     std::iter::once(current).chain(resource.former_ids()).collect()
 }
 
-fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Error> {
+/// What is copied.
+struct Source {
+    value: Value,
+    /// The resource and field that the value is in, and follows.
+    at: Option<(usize, Vec<String>)>,
+}
+
+fn read(resources: &Resources, source: &ReplacementSource) -> Result<Source, Error> {
     let gvk = manifest::Gvk {
         group: source.group.clone(),
         version: source.version.clone(),
@@ -56,9 +66,9 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
                 || wanted.effective_namespace() == id.effective_namespace())
             && id.is_selected(&wanted.gvk)
     };
-    let mut found = resources.0.iter().filter(|resource| ids(resource).iter().any(fits));
+    let mut found = resources.0.iter().enumerate().filter(|(_, one)| ids(one).iter().any(fits));
     let described = described(&wanted, source);
-    let Some(resource) = found.next() else {
+    let Some((at, resource)) = found.next() else {
         return Err(Error::rule(format!("nothing selected by {described}")));
     };
     if found.next().is_some() {
@@ -68,7 +78,8 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
         "" => DEFAULT_PATH,
         path => path,
     };
-    let value = lookup(&resource.value, &path::split_dots(field_path))
+    let parts = path::split_dots(field_path);
+    let value = lookup(&resource.value, &parts)
         .map_err(|error| error.during("error looking up replacement source"))?;
     let empty = |value: &Value| match value {
         Value::Null => true,
@@ -81,7 +92,10 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Value, Erro
             "fieldPath `{field_path}` is missing for replacement source {wanted}"
         )));
     };
-    refine(value, source.options.as_ref())
+    match source.options.as_ref().filter(|options| !options.delimiter.is_empty()) {
+        Some(options) => Ok(Source { value: refine(value, options)?, at: None }),
+        None => Ok(Source { value: value.clone(), at: Some((at, parts)) }),
+    }
 }
 
 fn described(id: &Id, source: &ReplacementSource) -> String {
@@ -98,10 +112,8 @@ fn described(id: &Id, source: &ReplacementSource) -> String {
     parts.join(":")
 }
 
-fn refine(value: &Value, options: Option<&FieldOptions>) -> Result<Value, Error> {
-    let Some(options) = options.filter(|options| !options.delimiter.is_empty()) else {
-        return Ok(value.clone());
-    };
+/// The part of a text that the options name.
+fn refine(value: &Value, options: &FieldOptions) -> Result<Value, Error> {
     if matches!(value, Value::Map(_) | Value::List(_)) {
         return Err(Error::rule("delimiter option can only be used with scalar nodes"));
     }
@@ -121,13 +133,14 @@ fn refine(value: &Value, options: Option<&FieldOptions>) -> Result<Value, Error>
 
 fn write(
     resources: &mut Resources,
-    value: &Value,
+    source: &mut Source,
     target: &ReplacementTarget,
 ) -> Result<(), Error> {
     let Some(select) = &target.select else {
         return Err(Error::rule("target must specify resources to select"));
     };
-    let matcher = Matcher::new(select)?;
+    let creating = || "error creating target selector".to_owned();
+    let matcher = Matcher::new(select).during(creating)?;
     let mut rejected = Vec::new();
     for reject in &target.reject {
         let by_metadata =
@@ -135,27 +148,32 @@ fn write(
         let by_id = [&reject.group, &reject.version, &reject.kind, &reject.name, &reject.namespace]
             .iter()
             .any(|text| !text.is_empty());
-        rejected.push((Matcher::new(reject)?, by_metadata, by_id));
+        rejected.push((Matcher::new(reject).during(creating)?, by_metadata, by_id));
     }
-    for resource in resources.iter_mut() {
+    for (at, resource) in resources.iter_mut().enumerate() {
         let ids = ids(resource);
-        let refused = rejected.iter().any(|(matcher, by_metadata, by_id)| {
-            (*by_metadata && matcher.fits_metadata(&resource.value))
-                || (*by_id && ids.iter().any(|id| matcher.fits(id)))
-        });
-        let selected = matcher.fits_metadata(&resource.value)
-            && !refused
-            && ids.iter().any(|id| matcher.fits(id));
-        if !selected {
+        let mut selected = matcher.fits_metadata(&resource.value)?;
+        for (matcher, by_metadata, by_id) in &rejected {
+            selected = selected
+                && !(*by_metadata && matcher.fits_metadata(&resource.value)?)
+                && !(*by_id && ids.iter().any(|id| matcher.fits(id)));
+        }
+        if !selected || !ids.iter().any(|id| matcher.fits(id)) {
             continue;
         }
         let default = [DEFAULT_PATH.to_owned()];
         let paths =
             if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
         for field_path in paths {
-            copy(&mut resource.value, value, field_path, target.options.as_ref())?;
+            copy(&mut resource.value, &source.value, field_path, target.options.as_ref())?;
             resource.shared.follow(&mut resource.value);
             bounded(&resource.value)?;
+            // The reference copies from the field itself, which this may have changed.
+            if let Some((_, parts)) = source.at.as_ref().filter(|(from, _)| *from == at)
+                && let Ok(Some(value)) = lookup(&resource.value, parts)
+            {
+                source.value = value.clone();
+            }
         }
     }
     Ok(())
@@ -172,7 +190,7 @@ fn copy(
     if parts.len() > PATH_PARTS_MAX {
         return Err(Error::Limit("field path"));
     }
-    if let Some(done) = copy_into_text(object, value, &parts, create) {
+    if let Some(done) = structured::copy_into_text(object, value, &parts, create) {
         return done;
     }
     let what = if create.is_some() { "find or create" } else { "find" };
@@ -189,52 +207,8 @@ fn copy(
     if count == 0 { Err(Error::rule(failed())) } else { Ok(()) }
 }
 
-/// A path may go on inside a text that is YAML or JSON itself.
-fn copy_into_text(
-    object: &mut Value,
-    value: &Value,
-    parts: &[String],
-    create: Option<&Value>,
-) -> Option<Result<(), Error>> {
-    for at in 1..parts.len() {
-        let (front, rest) = parts.split_at(at);
-        let Ok(Some(Value::String(text))) = lookup(object, front) else { continue };
-        let Ok(mut inner) = yaml::read_one(text) else { continue };
-        let pretty = text.contains('\n') && text.contains("  ");
-        let json = text.trim_start().starts_with(['{', '[']);
-        let mut count = 0_usize;
-        let walked = matching(&mut inner, rest, create, Place::There, &mut |field, place| {
-            count += 1;
-            put(field, place, value, None)
-        });
-        if walked.is_err() || count == 0 {
-            return None;
-        }
-        let written = match (json, pretty) {
-            (true, true) => pretty_json(&inner),
-            (true, false) => yaml::to_json(&inner),
-            (false, _) => yaml::to_string(&inner).trim().to_owned(),
-        };
-        let mut done = Ok(());
-        let replaced = matching(object, front, None, Place::There, &mut |field, _| {
-            *field = written.as_str().into();
-            Ok(())
-        });
-        if let Err(Found::Refused(error)) = replaced {
-            done = Err(error);
-        }
-        return Some(done);
-    }
-    None
-}
-
-fn pretty_json(value: &Value) -> String {
-    let sorted: serde_json::Value = serde_json::from_str(&yaml::to_json(value)).unwrap_or_default();
-    serde_json::to_string_pretty(&sorted).unwrap_or_default()
-}
-
 /// Finds the one field that a path without wildcards leads to.
-pub(crate) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
+pub(super) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
     let mut value = value;
     for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
         let next = if let Some((name, wanted)) = list_entry(part) {
@@ -274,7 +248,7 @@ fn wrong_kind<'a>(value: &Value, wanted: &str) -> Result<Option<&'a Value>, Erro
     };
     let text = yaml::to_string(value);
     Err(Error::rule(format!(
-        "wrong node kind: expected {wanted} but was {found}: node contents:\n{text}"
+        "wrong node kind: expected {wanted} but got {found}: node contents:\n{text}"
     )))
 }
 
@@ -284,16 +258,16 @@ fn list_entry(part: &str) -> Option<(&str, &str)> {
 }
 
 /// Why a path leads nowhere, or why a field was refused.
-enum Found {
+pub(super) enum Found {
     Nothing(String),
     Refused(Error),
 }
 
 /// What is done with a field.
-type Set<'a> = dyn FnMut(&mut Value, Place) -> Result<(), Error> + 'a;
+pub(super) type Set<'a> = dyn FnMut(&mut Value, Place) -> Result<(), Error> + 'a;
 
 /// Calls `set` on every field that a path leads to, making it where `create` says what it will be.
-fn matching(
+pub(super) fn matching(
     value: &mut Value,
     parts: &[String],
     create: Option<&Value>,
@@ -341,7 +315,7 @@ fn matching(
         None if create.is_some() => {
             let mut field = blank(rest, create);
             matching(&mut field, rest, create, Place::Made, set)?;
-            map.insert(part.clone(), field);
+            map.insert(part.as_str().into(), field);
             Ok(())
         }
         None => Ok(()),

@@ -18,7 +18,7 @@ pub(crate) fn apply(
     let mut found = false;
     for field in fields {
         let gvk = field.gvk();
-        for at in resources.matching_any(|id| id.name == replica.name && id.is_selected(&gvk)) {
+        for at in resources.matching_any(&replica.name, |id| id.is_selected(&gvk)) {
             found = true;
             let Some(resource) = resources.0.get_mut(at) else { continue };
             visit(resource, field, Create::Scalar, &mut |value| set(value, replica.count))?;

@@ -8,7 +8,7 @@ use manifest::{Gvk, Value, path};
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::{Variable, VariableObject};
-use crate::resource::{Id, TEXT_BYTES_MAX};
+use crate::resource::{Id, TEXT_BYTES_MAX, gvk_text};
 use crate::resources::Resources;
 use crate::transform::replacements;
 use crate::unquoted;
@@ -22,14 +22,14 @@ pub(crate) fn collect(
     for variable in new {
         let id = id_of(&variable.object);
         let exact = !id.namespace.is_empty() || id.cluster_scoped;
-        let found = resources.matching_any(|other| {
+        let found = resources.matching_any(&id.name, |other| {
             if exact { id.same_object(other) } else { id.same_name_and_kind(other) }
         });
         if found.len() > 1 {
             return Err(Error::rule(format!(
                 "found {} resId matches for var {} (unable to disambiguate)",
                 found.len(),
-                variable.name
+                described(variable, &id.gvk, &variable.field.field_path)
             )));
         }
         if let Some(resource) = found.first().and_then(|at| resources.0.get_mut(*at)) {
@@ -99,16 +99,17 @@ fn longest(value: &Value) -> usize {
 
 fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> {
     let name = &variable.name;
+    let path = match variable.field.field_path.as_str() {
+        "" => "metadata.name",
+        path => path,
+    };
+    let described = || described(variable, &id_of(&variable.object).gvk, path);
     let source = resources.0.iter().find(|r| r.history.variables.contains(name));
     let Some(source) = source else {
         return Err(Error::rule(format!(
             "var '{}' cannot be mapped to a field in the set of known resources",
-            described(variable)
+            described()
         )));
-    };
-    let path = match variable.field.fieldpath.as_str() {
-        "" => "metadata.name",
-        path => path,
     };
     let parts: Vec<_> = path::split_dots(path).into_iter().flat_map(indexed).collect();
     let found = replacements::lookup(&source.value, &parts).ok().flatten();
@@ -120,7 +121,7 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> 
     found.ok_or_else(|| {
         Error::rule(format!(
             "field specified in var '{}' not found in corresponding resource",
-            described(variable)
+            described()
         ))
     })
 }
@@ -136,20 +137,17 @@ fn indexed(part: String) -> Vec<String> {
     }
 }
 
-fn described(variable: &Variable) -> String {
-    let id = id_of(&variable.object);
-    format!(
-        "{{{} {{{} {{{} {} {} {}}} {} {}}} {{{}}}}}",
-        variable.name,
-        variable.object.api_version,
-        id.gvk.group,
-        id.gvk.version,
-        id.gvk.kind,
-        id.cluster_scoped,
-        id.name,
-        id.namespace,
-        variable.field.fieldpath
-    )
+fn described(variable: &Variable, gvk: &Gvk, path: &str) -> String {
+    format!("{{{} {} {{{path}}}}}", variable.name, gvk_text(gvk))
+}
+
+/// Variables as they are written, for messages.
+pub(crate) fn listed(variables: &[Variable]) -> String {
+    let one = |variable: &Variable| {
+        let VariableObject { group, version, kind, .. } = variable.object.clone();
+        described(variable, &Gvk { group, version, kind }, &variable.field.field_path)
+    };
+    format!("[{}]", variables.iter().map(one).collect::<Vec<_>>().join(" "))
 }
 
 fn expand_in(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {

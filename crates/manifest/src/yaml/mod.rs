@@ -4,14 +4,18 @@
 //! the difference is a [`Dialect`]. Its output is what that older edition prints for JSON, so the
 //! writer has one form for every tree.
 
+mod block;
+mod builder;
 mod fold;
+mod order;
 mod read;
+mod relax;
 mod scalar;
-mod split;
+mod text;
 mod write;
 
 pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
-pub use write::{to_json, to_string};
+pub use write::{to_json, to_string, write};
 
 use crate::Value;
 
@@ -29,12 +33,7 @@ pub enum Dialect {
 /// Values of `metadata.annotations` are text exactly as written, whatever they look like: that is
 /// what kustomize makes of them.
 pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
-    let breaks = text.contains("\r\n").then(|| text.replace("\r\n", "\n"));
-    let mut documents = Vec::new();
-    for part in split::documents(breaks.as_deref().unwrap_or(text))? {
-        documents.extend(read::documents(part, Dialect::Manifest)?.into_iter().next());
-    }
-    Ok(documents)
+    read::documents(text, Dialect::Manifest)
 }
 
 /// Reads the first document of a configuration file; an empty file is null.

@@ -1,19 +1,21 @@
 //! What a plain scalar means.
 
+use std::borrow::Cow;
+
 use crate::value::{Number, Value};
 
 use super::Dialect;
 
 /// A resolved plain scalar.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scalar {
+pub(super) enum Scalar<'a> {
     Null,
     Bool(bool),
     Int(Number),
     Float(Number),
     /// Rewritten in RFC 3339 form.
-    Timestamp(String),
-    Text(String),
+    Timestamp(Cow<'a, str>),
+    Text(Cow<'a, str>),
 }
 
 /// A scalar that has a meaning which JSON cannot hold.
@@ -35,13 +37,13 @@ impl NotJson {
     }
 }
 
-impl Scalar {
+impl Scalar<'_> {
     pub(super) fn into_value(self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(truth) => Value::Bool(truth),
             Self::Int(number) | Self::Float(number) => Value::Number(number),
-            Self::Timestamp(text) | Self::Text(text) => Value::String(text),
+            Self::Timestamp(text) | Self::Text(text) => Value::String(text.into_owned()),
         }
     }
 
@@ -50,7 +52,7 @@ impl Scalar {
         match self {
             #[expect(clippy::cast_possible_truncation, reason = "the precision is the library's")]
             Self::Float(Number::Float(number)) => super::write::general(number as f32),
-            Self::Timestamp(text) | Self::Text(text) => text,
+            Self::Timestamp(text) | Self::Text(text) => text.into_owned(),
             other => other.into_value().to_text(),
         }
     }
@@ -69,12 +71,12 @@ impl Scalar {
 }
 
 /// Resolves a plain scalar (measured: dependencies 1.2).
-pub(super) fn resolve(text: &str, dialect: Dialect) -> Result<Scalar, NotJson> {
-    let plain = || Ok(Scalar::Text(text.to_owned()));
+pub(super) fn resolve(text: &str, dialect: Dialect) -> Result<Scalar<'_>, NotJson> {
+    let plain = || Ok(Scalar::Text(text.into()));
     let Some(first) = text.bytes().next() else { return Ok(Scalar::Null) };
     match first {
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
-            Ok(word(text, dialect).unwrap_or_else(|| Scalar::Text(text.to_owned())))
+            Ok(word(text, dialect).unwrap_or_else(|| Scalar::Text(text.into())))
         }
         b'.' => match text {
             ".inf" | ".Inf" | ".INF" => Err(NotJson::PositiveInfinity),
@@ -84,13 +86,13 @@ pub(super) fn resolve(text: &str, dialect: Dialect) -> Result<Scalar, NotJson> {
         b'+' | b'-' | b'0'..=b'9' => match text {
             "+.inf" | "+.Inf" | "+.INF" => Err(NotJson::PositiveInfinity),
             "-.inf" | "-.Inf" | "-.INF" => Err(NotJson::NegativeInfinity),
-            _ => Ok(numeric(text, dialect).unwrap_or_else(|| Scalar::Text(text.to_owned()))),
+            _ => Ok(numeric(text, dialect).unwrap_or_else(|| Scalar::Text(text.into()))),
         },
         _ => plain(),
     }
 }
 
-fn word(text: &str, dialect: Dialect) -> Option<Scalar> {
+fn word(text: &str, dialect: Dialect) -> Option<Scalar<'_>> {
     match text {
         "true" | "True" | "TRUE" => Some(Scalar::Bool(true)),
         "false" | "False" | "FALSE" => Some(Scalar::Bool(false)),
@@ -102,12 +104,12 @@ fn word(text: &str, dialect: Dialect) -> Option<Scalar> {
     }
 }
 
-fn numeric(text: &str, dialect: Dialect) -> Option<Scalar> {
+fn numeric(text: &str, dialect: Dialect) -> Option<Scalar<'_>> {
     if let Some(rewritten) = timestamp(text) {
-        let text = if dialect == Dialect::Manifest { rewritten } else { text.to_owned() };
-        return Some(Scalar::Timestamp(text));
+        let kept = dialect == Dialect::Configuration;
+        return Some(Scalar::Timestamp(if kept { text.into() } else { rewritten.into() }));
     }
-    let digits: String = text.chars().filter(|c| *c != '_').collect();
+    let digits = if text.contains('_') { text.replace('_', "").into() } else { Cow::from(text) };
     if let Some(number) = integer(&digits) {
         return Some(Scalar::Int(number));
     }

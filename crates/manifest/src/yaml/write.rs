@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-use crate::value::{Map, Number, Value};
+use crate::Map;
+use crate::value::{Number, Value};
 
 use super::Dialect;
+use super::order::{self, natural};
 use super::scalar::{self, Scalar};
 
 /// Text folds at the first blank past this column.
@@ -18,21 +20,23 @@ const WIDTH: usize = 80;
 const GENERAL_DIGITS: i32 = 6;
 /// Longer keys are written in the explicit form.
 const SIMPLE_KEY_BYTES_MAX: usize = 128;
+/// A key that a reader takes for an order to merge, unless it is quoted.
+const MERGE: &str = "<<";
 
 /// Writes one document, ended by a line break.
 pub fn to_string(value: &Value) -> String {
-    let mut emitter = Emitter {
-        out: String::with_capacity(1024),
-        column: 0,
-        indent: -2,
-        whitespace: true,
-        indention: true,
-    };
+    let mut out = String::with_capacity(1024);
+    write(value, &mut out);
+    out
+}
+
+/// Writes one document, ended by a line break, after what has been written before.
+pub fn write(value: &Value, out: &mut String) {
+    let mut emitter = Emitter { out, column: 0, indent: -2, whitespace: true, indention: true };
     emitter.node(value, Context::Root);
-    if !emitter.out.ends_with('\n') {
-        emitter.out.push('\n');
+    if !out.ends_with('\n') {
+        out.push('\n');
     }
-    emitter.out
 }
 
 /// Writes JSON as Go's encoder does: keys sorted by bytes, `<`, `>` and `&` escaped.
@@ -58,8 +62,8 @@ enum Style {
     Literal,
 }
 
-struct Emitter {
-    out: String,
+struct Emitter<'a> {
+    out: &'a mut String,
     column: usize,
     indent: isize,
     /// The last character written was a blank.
@@ -68,7 +72,7 @@ struct Emitter {
     indention: bool,
 }
 
-impl Emitter {
+impl Emitter<'_> {
     fn node(&mut self, value: &Value, context: Context) {
         match value {
             Value::Map(map) if map.is_empty() => self.indicator("{}", Gap::Before),
@@ -83,22 +87,28 @@ impl Emitter {
     fn map(&mut self, map: &Map) {
         let before = self.indent;
         self.indent = if before < 0 { 0 } else { before + 2 };
-        let mut entries: Vec<_> = map.iter().collect();
-        entries.sort_by(|(a, _), (b, _)| natural(a, b));
-        for (key, value) in entries {
-            self.line_start();
-            if key.contains(is_break) || key.len() > SIMPLE_KEY_BYTES_MAX {
-                self.indicator("?", Gap::IndentionAfter);
-                self.text(key, Context::Value);
-                self.line_start();
-                self.indicator(":", Gap::IndentionAfter);
-            } else {
-                self.text(key, Context::Key);
-                self.indicator(":", Gap::None);
-            }
-            self.node(value, Context::Value);
+        if map.keys().is_sorted_by(|a, b| natural(a, b) != Ordering::Greater) {
+            map.iter().for_each(|(key, value)| self.entry(key, value));
+        } else {
+            let mut entries: Vec<_> = map.iter().collect();
+            order::sort(&mut entries, |(a, _), (b, _)| natural(a, b));
+            entries.into_iter().for_each(|(key, value)| self.entry(key, value));
         }
         self.indent = before;
+    }
+
+    fn entry(&mut self, key: &str, value: &Value) {
+        self.line_start();
+        if key.len() > SIMPLE_KEY_BYTES_MAX || (!is_word(key) && key.contains(is_break)) {
+            self.indicator("?", Gap::IndentionAfter);
+            self.text(key, Context::Value);
+            self.line_start();
+            self.indicator(":", Gap::IndentionAfter);
+        } else {
+            self.text(key, Context::Key);
+            self.indicator(":", Gap::None);
+        }
+        self.node(value, Context::Value);
     }
 
     fn list(&mut self, items: &[Value], context: Context) {
@@ -118,9 +128,19 @@ impl Emitter {
     }
 
     fn text(&mut self, text: &str, context: Context) {
+        if is_word(text) {
+            return self.indented(|emitter| emitter.plain(text, context != Context::Key));
+        }
+        if context != Context::Key && is_simple_block(text) {
+            return self.indented(|emitter| emitter.simple_block(text));
+        }
+        self.any_text(text, context);
+    }
+
+    fn any_text(&mut self, text: &str, context: Context) {
         let wanted = if text.contains('\n') {
             Style::Literal
-        } else if reads_as_text(text) {
+        } else if reads_as_text(text) && (context != Context::Key || text != MERGE) {
             Style::Plain
         } else {
             Style::Double
@@ -130,16 +150,47 @@ impl Emitter {
 
     fn scalar(&mut self, text: &str, wanted: Style, context: Context) {
         let style = choose(&analyse(text), wanted, context, text);
+        let folds = context != Context::Key;
+        self.indented(|emitter| match style {
+            Style::Plain => emitter.plain(text, folds),
+            Style::Single => emitter.single(text, folds),
+            Style::Double => emitter.double(text, folds),
+            Style::Literal => emitter.literal(text),
+        });
+    }
+
+    /// Writes with the indentation of a scalar's later lines.
+    fn indented(&mut self, write: impl FnOnce(&mut Self)) {
         let before = self.indent;
         self.indent = before.max(0) + 2;
-        let folds = context != Context::Key;
-        match style {
-            Style::Plain => self.plain(text, folds),
-            Style::Single => self.single(text, folds),
-            Style::Double => self.double(text, folds),
-            Style::Literal => self.literal(text),
-        }
+        write(self);
         self.indent = before;
+    }
+
+    /// Where the rest of a plain text folds: at the first single blank past the width.
+    fn fold_at(&self, rest: &str) -> Option<usize> {
+        let bytes = rest.as_bytes();
+        if self.column + bytes.len() <= WIDTH {
+            return None;
+        }
+        let single = |at: usize| {
+            bytes[at] == b' '
+                && at.checked_sub(1).is_none_or(|before| bytes[before] != b' ')
+                && bytes.get(at + 1) != Some(&b' ')
+        };
+        if rest.is_ascii() {
+            let first = (WIDTH + 1).saturating_sub(self.column);
+            return (first..bytes.len()).find(|at| single(*at));
+        }
+        let past = |(column, (at, _)): &(usize, (usize, char))| {
+            column + self.column > WIDTH && single(*at)
+        };
+        rest.char_indices().enumerate().find(past).map(|(_, (at, _))| at)
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.column += if text.is_ascii() { text.len() } else { text.chars().count() };
     }
 
     fn put(&mut self, c: char) {
@@ -158,8 +209,11 @@ impl Emitter {
         if !self.indention || self.column > indent || (self.column == indent && !self.whitespace) {
             self.line_break();
         }
+        const BLANKS: &str = "                                                                ";
         while self.column < indent {
-            self.put(' ');
+            let more = BLANKS.len().min(indent - self.column);
+            self.out.push_str(&BLANKS[..more]);
+            self.column += more;
         }
         self.whitespace = true;
         self.indention = true;
@@ -180,22 +234,15 @@ impl Emitter {
         if !self.whitespace {
             self.put(' ');
         }
-        let mut spaces = false;
-        let mut rest = text.chars().peekable();
-        while let Some(c) = rest.next() {
-            if c == ' ' {
-                if folds && !spaces && self.column > WIDTH && rest.peek() != Some(&' ') {
-                    self.line_start();
-                } else {
-                    self.put(c);
-                }
-                spaces = true;
-            } else {
-                self.put(c);
-                self.indention = false;
-                spaces = false;
-            }
+        let mut rest = text;
+        while folds && let Some(at) = self.fold_at(rest) {
+            let (line, after) = (&rest[..at], &rest[at + 1..]);
+            self.push(line);
+            self.indention = false;
+            self.line_start();
+            rest = after;
         }
+        self.push(rest);
         self.whitespace = false;
         self.indention = false;
     }
@@ -305,6 +352,34 @@ impl Emitter {
         }
     }
 
+    /// What [`Self::literal`] writes, line by line, for a text that [`is_simple_block`].
+    fn simple_block(&mut self, text: &str) {
+        let body = text.strip_suffix('\n').unwrap_or(text);
+        self.indicator("|", Gap::Before);
+        if text.starts_with([' ', '\n']) {
+            self.indicator("2", Gap::None);
+        }
+        if body.len() == text.len() {
+            self.indicator("-", Gap::None);
+        } else if body.is_empty() || body.ends_with('\n') {
+            self.indicator("+", Gap::None);
+        }
+        for line in body.split('\n') {
+            self.line_break();
+            self.indention = true;
+            self.whitespace = true;
+            if !line.is_empty() {
+                self.line_start();
+                self.push(line);
+                self.indention = false;
+            }
+        }
+        if body.len() < text.len() {
+            self.line_break();
+            self.indention = true;
+        }
+    }
+
     fn write_break(&mut self, c: char) {
         self.out.push(c);
         self.column = 0;
@@ -341,6 +416,64 @@ pub(super) fn general<T: std::fmt::Display + std::fmt::LowerExp>(number: T) -> S
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// Whether a text is certainly written plain: short cut for most texts that there are.
+fn is_word(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let fits = |(at, byte): (usize, &u8)| match byte {
+        b'a'..=b'z'
+        | b'A'..=b'Z'
+        | b'0'..=b'9'
+        | b'_'
+        | b'/'
+        | b'.'
+        | b'-'
+        | b'$'
+        | b'('
+        | b')'
+        | b'='
+        | b'+'
+        | b','
+        | b';'
+        | b'<'
+        | b'>'
+        | b'^'
+        | b'~'
+        | b'['
+        | b']'
+        | b'{'
+        | b'}'
+        | b'\''
+        | b'"'
+        | b'*'
+        | b'&'
+        | b'!'
+        | b'|'
+        | b'%'
+        | b'@'
+        | b'`'
+        | b'?'
+        | b'\\' => true,
+        b' ' => at + 1 < bytes.len(),
+        b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),
+        b'#' => bytes[at - 1] != b' ',
+        _ => false,
+    };
+    match bytes.first() {
+        Some(b'_' | b'/' | b'$' | b'(') => {}
+        // Only the shortest of them may mean something else.
+        Some(first) if first.is_ascii_alphabetic() && (bytes.len() > 5 || reads_as_text(text)) => {}
+        _ => return false,
+    }
+    bytes.iter().enumerate().all(fits)
+}
+
+/// Whether a text of several lines is certainly written as a literal block.
+fn is_simple_block(text: &str) -> bool {
+    let fits =
+        |line: &str| !line.ends_with(' ') && line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    text.contains('\n') && text.split('\n').all(fits)
 }
 
 /// Which styles a text allows.
@@ -482,40 +615,6 @@ fn escaped(c: char) -> String {
     format!("\\{short}")
 }
 
-/// The order of keys: letters after other characters, runs of digits by their value.
-pub(super) fn natural(a: &str, b: &str) -> Ordering {
-    let common = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    if common == a.len() || common == b.len() {
-        return a.len().cmp(&b.len());
-    }
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let Some(at) = a.iter().zip(&b).position(|(x, y)| x != y) else {
-        return a.len().cmp(&b.len());
-    };
-    let (x, y) = (a[at], b[at]);
-    match (x.is_alphabetic(), y.is_alphabetic()) {
-        (true, true) => return x.cmp(&y),
-        (true, false) => return Ordering::Greater,
-        (false, true) => return Ordering::Less,
-        (false, false) => {}
-    }
-    let mut seed = 0_i64;
-    if x == '0' || y == '0' {
-        let digits = a[..at].iter().rev().take_while(|c| c.is_numeric());
-        if digits.into_iter().any(|c| *c != '0') {
-            seed = 1;
-        }
-    }
-    let run = |text: &[char]| {
-        let digits = text[at..].iter().take_while(|c| c.is_ascii_digit());
-        digits.fold((seed, 0_usize), |(number, count), c| {
-            let digit = i64::from(u32::from(*c) - u32::from('0'));
-            (number.wrapping_mul(10).wrapping_add(digit), count + 1)
-        })
-    };
-    run(&a).cmp(&run(&b)).then(x.cmp(&y))
-}
-
 fn json(value: &Value, out: &mut String) {
     match value {
         Value::String(text) => json_text(text, out),
@@ -575,4 +674,37 @@ fn json_text(text: &str, out: &mut String) {
         }
     }
     out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(text: &str, indent: isize, write: fn(&mut Emitter<'_>, &str)) -> String {
+        let mut out = String::new();
+        let mut emitter =
+            Emitter { out: &mut out, column: 0, indent, whitespace: true, indention: true };
+        emitter.line_start();
+        emitter.indicator("key:", Gap::None);
+        write(&mut emitter, text);
+        emitter.line_start();
+        emitter.indicator("-", Gap::IndentionAfter);
+        write(&mut emitter, text);
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn short_cuts_write_what_the_long_way_does(
+            text in "[ -~]{0,6}|([a-z:#,é-]{1,9} {0,2}){1,20}|([ -~]{0,90}\n{0,2}){1,4}",
+            indent in 0_isize..90,
+        ) {
+            let short = entry(&text, indent, |emitter, text| emitter.text(text, Context::Value));
+            let long = entry(&text, indent, |emitter, text| emitter.any_text(text, Context::Value));
+            prop_assert_eq!(short, long);
+        }
+    }
 }
