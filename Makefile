@@ -1,8 +1,9 @@
 # The few entrances; cargo does the work. Each does its own set-up.
-.PHONY: demo test corpus fuzz ci fmt lint deny docs tools
+.PHONY: demo test corpus differential fuzz ci fmt lint deny docs tools
 SHELL := /bin/bash
 
-# Arguments of the demo: ARGS=--exit, ARGS="--cluster current"
+# Arguments of the demo: ARGS=--exit, ARGS="--cluster current"; of the differential test:
+# ARGS="--cases 20000 --keep differences"
 ARGS ?=
 
 # Fuzzing: TARGET=tree SECONDS=60. Sanitizers need a nightly toolchain, so it is a dated one.
@@ -19,6 +20,9 @@ test: tools
 
 corpus: tools
 	@cargo run --quiet --release -p corpus
+
+differential: tools
+	@cargo run --quiet --release -p differential -- $(ARGS)
 
 fuzz: tools
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz@0.13.2

@@ -305,14 +305,19 @@ fn add_value(
         let field = FieldSpec::made(&target.field_path);
         for at in selected {
             let Some(resource) = resources.0.get_mut(at) else { continue };
-            if target.field_path == "metadata/namespace" && resource.id().cluster_scoped {
+            if target.field_path == "metadata/namespace" {
+                let namespace = namespace::Namespace { name: value, ..Default::default() };
+                namespace::one(resource, &namespace, &[])?;
                 continue;
             }
             visit(resource, &field, Create::Scalar, &mut |slot| {
-                *slot = match target.file_path_position {
-                    0 => value.into(),
-                    position => insert_part(&slot.to_text(), position - 1, value).into(),
+                let text = match target.file_path_position {
+                    0 => value.to_owned(),
+                    position => insert_part(&slot.to_text(), position - 1, value),
                 };
+                // What was made for it has no quotes.
+                let made = *slot == Value::from("");
+                *slot = if made { manifest::yaml::resolve_plain(&text) } else { text.into() };
                 Ok(())
             })?;
         }

@@ -200,5 +200,6 @@ pub(crate) fn record(resources: &mut Resources, origin: &Origin) {
         } else {
             resource.history.transformations.push(origin.clone());
         }
+        resource.shared.part_annotations();
     }
 }

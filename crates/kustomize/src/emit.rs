@@ -1,6 +1,6 @@
 //! The last steps: order, bookkeeping out of the data, objects.
 
-use manifest::yaml::{self, Step};
+use manifest::yaml;
 use manifest::{Object, Value};
 
 use crate::error::During;
@@ -9,7 +9,7 @@ use crate::manifests;
 use crate::resource::{Id, Origin, Resource, map_in};
 use crate::resources::Resources;
 use crate::transform::order;
-use crate::{Error, Options, Order};
+use crate::{Error, Options, Order, unquoted};
 
 const ORIGIN: &str = "config.kubernetes.io/origin";
 const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
@@ -96,6 +96,10 @@ pub(crate) fn finish(
             map_in(resource.metadata_mut(), "labels").insert(MANAGED_BY.into(), VERSION.into());
         }
         annotate(resource, asks("originAnnotations"), asks("transformerAnnotations"));
+        unquoted::map(resource.value.at(&["metadata", "annotations"]))?;
+        for field in ["data", "binaryData"].iter().filter(|_| resource.history.generated) {
+            unquoted::map(resource.value.get(field))?;
+        }
     }
     Ok(resources.0.into_iter().map(|resource| resource.value).collect())
 }
@@ -110,17 +114,7 @@ pub(crate) fn object(value: Value) -> Result<Object, Error> {
 
 fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bool) {
     let had_annotations = resource.value.at(&["metadata", "annotations"]).is_some();
-    let written_null = |key: &str| {
-        let path = ["metadata", "annotations", key].map(|key| Step::Key(key.to_owned()));
-        resource.value.at(&["metadata", "annotations", key]).is_some_and(Value::is_null)
-            && !resource.blanks.iter().any(|blank| *blank == path)
-    };
     let mut texts = resource.texts("annotations");
-    for (key, text) in &mut texts {
-        if written_null(key) {
-            "null".clone_into(text);
-        }
-    }
     texts.retain(|(key, _)| {
         !INTERNAL.contains(&key.as_str()) && key != ORIGIN && key != TRANSFORMATIONS
     });
@@ -139,6 +133,7 @@ fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bo
     if had_annotations || !texts.is_empty() {
         resource.set_texts("annotations", texts);
     }
+    resource.metadata_mut();
 }
 
 /// An origin as YAML in the order of its fields.

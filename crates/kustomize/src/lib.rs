@@ -36,8 +36,10 @@ mod migrate;
 mod patch;
 mod resource;
 mod resources;
+mod shared;
 mod steps;
 mod transform;
+mod unquoted;
 
 use manifest::{Object, Value};
 

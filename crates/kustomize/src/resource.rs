@@ -7,6 +7,7 @@ use manifest::yaml::Step;
 use manifest::{Gvk, Map, Value};
 
 use crate::Error;
+use crate::shared::Shared;
 
 /// The namespace that objects outside of namespaces are filed under.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
@@ -125,6 +126,8 @@ pub(crate) struct History {
     pub(crate) prefixes: Vec<String>,
     pub(crate) suffixes: Vec<String>,
     pub(crate) needs_hash: bool,
+    /// Whether its data was set entry by entry, by a generator or to be merged with one.
+    pub(crate) generated: bool,
     pub(crate) behavior: Behavior,
     pub(crate) origin: Option<Origin>,
     pub(crate) transformations: Vec<Origin>,
@@ -139,11 +142,12 @@ pub(crate) struct Resource {
     pub(crate) history: History,
     /// Values that were left out in the source: a merge drops them, a written null stays.
     pub(crate) blanks: Vec<Vec<Step>>,
+    pub(crate) shared: Shared,
 }
 
 impl Resource {
     pub(crate) fn new(value: Value) -> Self {
-        Self { value, history: History::default(), blanks: Vec::new() }
+        Self { value, history: History::default(), blanks: Vec::new(), shared: Shared::default() }
     }
 
     fn text(&self, keys: &[&str]) -> String {
@@ -236,13 +240,21 @@ impl Resource {
         map_in(map_of(&mut self.value), "metadata")
     }
 
-    /// Labels or annotations as texts.
+    /// Labels or annotations as texts; a written null is one too.
     pub(crate) fn texts(&self, field: &str) -> Vec<(String, String)> {
+        let left_out = |key: &str| {
+            let path = ["metadata", field, key].map(|key| Step::Key(key.to_owned()));
+            self.blanks.iter().any(|blank| *blank == path)
+        };
         let entries = self.value.at(&["metadata", field]).and_then(Value::as_map);
+        let text = |key: &str, value: &Value| match value {
+            Value::Null if !left_out(key) => "null".to_owned(),
+            value => value.to_text(),
+        };
         entries
             .into_iter()
             .flatten()
-            .map(|(key, value)| (key.to_string(), value.to_text()))
+            .map(|(key, value)| (key.to_string(), text(key, value)))
             .collect()
     }
 

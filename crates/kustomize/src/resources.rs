@@ -188,6 +188,7 @@ fn inherit(new: &mut Resource, old: &Resource) {
     let origin = new.history.origin.take();
     new.history = old.history.clone();
     new.history.needs_hash = needs_hash;
+    new.history.generated = true;
     new.history.origin = origin;
 }
 

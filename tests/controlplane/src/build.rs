@@ -15,22 +15,35 @@ const GO_MINOR_MIN: u32 = 26;
 /// The control plane's binary; built when the cache does not hold it. The first build downloads Go
 /// modules and takes about four minutes on two cores.
 pub fn binary() -> anyhow::Result<PathBuf> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("go");
+    cached("controlplane", &key()?, |output| {
+        let mut build = go()?;
+        build.current_dir(sources()).args(["build", "-p", "2", "-trimpath", "-buildvcs=false"]);
+        build.args(["-gcflags=all=-dwarf=false", "-ldflags", &link_flags()]);
+        build.arg("-o").arg(output).arg(".");
+        run(build, "the control plane (once; about four minutes)")
+    })
+}
+
+/// The control plane's binary, when the cache holds it.
+pub fn built() -> anyhow::Result<Option<PathBuf>> {
+    let file = cache_folder()?.join(format!("controlplane-{}", key()?));
+    Ok(file.is_file().then_some(file))
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("go")
+}
+
+/// What tells one version of the control plane from another.
+fn key() -> anyhow::Result<String> {
     let mut hash = Sha256::new();
-    let mut files: Vec<_> = fs::read_dir(&sources)?.collect::<Result<_, _>>()?;
+    let mut files: Vec<_> = fs::read_dir(sources())?.collect::<Result<_, _>>()?;
     files.sort_by_key(std::fs::DirEntry::file_name);
     for file in files {
         hash.update(file.file_name().as_encoded_bytes());
         hash.update(fs::read(file.path())?);
     }
-    let key = format!("{}-{}", KUBERNETES, &hex::encode(hash.finalize())[..16]);
-    cached("controlplane", &key, |output| {
-        let mut build = go()?;
-        build.current_dir(&sources).args(["build", "-p", "2", "-trimpath", "-buildvcs=false"]);
-        build.args(["-gcflags=all=-dwarf=false", "-ldflags", &link_flags()]);
-        build.arg("-o").arg(output).arg(".");
-        run(build, "the control plane (once; about four minutes)")
-    })
+    Ok(format!("{}-{}", KUBERNETES, &hex::encode(hash.finalize())[..16]))
 }
 
 /// A file of the cache folder, made by `make` when it is not there. Several processes may ask at

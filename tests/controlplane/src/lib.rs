@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-pub use build::{binary, cached, go, run};
+pub use build::{binary, built, cached, go, run};
 
 /// A running control plane; it ends when this is dropped, or when the process ends.
 pub struct ControlPlane {

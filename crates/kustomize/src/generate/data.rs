@@ -9,6 +9,7 @@ use crate::error::During;
 use crate::kustomization::{DataArguments, GeneratorOptions, Texts};
 use crate::load::{Loader, Location};
 use crate::resource::{Behavior, Resource, map_in, map_of};
+use crate::unquoted;
 
 use super::literals;
 
@@ -63,7 +64,9 @@ pub(crate) fn generate(
     let mut resource = Resource::new(root.into());
     let options = arguments.options.clone().unwrap_or_default();
     decorate(&mut resource, &options);
+    unquoted::map(resource.value.at(&["metadata", "labels"]))?;
     resource.history.needs_hash = !options.disable_name_suffix_hash;
+    resource.history.generated = true;
     resource.history.behavior = Behavior::parse(&arguments.behavior);
     Ok(resource)
 }

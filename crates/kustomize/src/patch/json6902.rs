@@ -1,9 +1,11 @@
 //! JSON patch (RFC 6902), with the leniencies and texts of the library that kustomize links.
 
+use manifest::value::Number;
 use manifest::{Map, Value, yaml};
 
 use crate::Error;
 use crate::resource::{bounded, map_of};
+use crate::unquoted;
 
 /// How many operations a patch may hold.
 pub(crate) const OPERATIONS_MAX: usize = 100_000;
@@ -60,7 +62,26 @@ impl JsonPatch {
             operation.apply(document).map_err(Error::Rule)?;
             bounded(document)?;
         }
-        Ok(())
+        through_doubles(document);
+        unquoted::texts(document)
+    }
+}
+
+/// A patched object has been JSON, in which every number is a double.
+fn through_doubles(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            #[expect(clippy::cast_precision_loss, reason = "the loss is the rule")]
+            let double = match *number {
+                Number::Int(int) => int as f64,
+                Number::UInt(int) => int as f64,
+                Number::Float(float) => float,
+            };
+            *number = Number::from(double);
+        }
+        Value::List(items) => items.iter_mut().for_each(through_doubles),
+        Value::Map(map) => map.values_mut().for_each(through_doubles),
+        _ => {}
     }
 }
 

@@ -41,7 +41,7 @@ fn drop_blank(value: &mut Value, path: &[Step], node: Option<Node<'_>>) {
     let Some((first, rest)) = path.split_first() else { return };
     match (value, first) {
         (Value::Map(map), Step::Key(key))
-            if rest.is_empty() && map.get(key).is_some_and(Value::is_null) =>
+            if rest.is_empty() && map.get(key).is_some_and(|value| value.to_text().is_empty()) =>
         {
             map.shift_remove(key);
         }
@@ -118,7 +118,11 @@ impl<'a> Merger<'a> {
         }
         let dest = match (dest, directive) {
             (_, Directive::Delete) => return Ok(None),
-            (Some(Value::Map(dest)), Directive::Merge) => dest,
+            (Some(Value::Map(mut dest)), Directive::Merge) => {
+                // It may stem from the patch itself, where that adds a list.
+                dest.shift_remove(DIRECTIVE);
+                dest
+            }
             _ => patch.cloned().unwrap_or_default(),
         };
         self.merge_fields(dest, patch, node).map(|map| Some(map.into()))

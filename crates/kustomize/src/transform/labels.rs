@@ -1,12 +1,15 @@
 //! Labels on every object, its templates and its selectors.
 
-use manifest::Value;
+use manifest::yaml::Step;
+use manifest::{Value, path};
 
 use crate::Error;
 use crate::fieldspec::{Config, Create, FieldSpec, merge, visit};
 use crate::kustomization::{Labels, Texts};
 use crate::resource::map_of;
 use crate::resources::Resources;
+use crate::shared::places;
+use crate::unquoted;
 
 /// The fields that one entry of `labels` touches.
 pub(crate) fn fields(entry: &Labels, config: &Config) -> Result<Vec<FieldSpec>, Error> {
@@ -42,12 +45,42 @@ pub(crate) fn apply(
     labels: &Texts,
     fields: &[FieldSpec],
 ) -> Result<(), Error> {
+    if labels.is_empty() {
+        return Ok(());
+    }
     for resource in resources.iter_mut() {
-        for field in fields {
+        let gvk = resource.gvk();
+        let fields: Vec<_> = fields.iter().filter(|field| field.selects(&gvk)).collect();
+        let before = written(&resource.value, &fields, labels);
+        for field in &fields {
             visit(resource, field, Create::Mapping, &mut |value| set(value, labels))?;
+        }
+        let after = written(&resource.value, &fields, labels);
+        resource.shared.follow(&mut resource.value);
+        for ((text, old), new) in labels.values().zip(before).zip(after) {
+            let new = new.into_iter().filter(|place| !old.contains(place)).collect();
+            resource.shared.join(text.as_str().into(), new);
         }
     }
     Ok(())
+}
+
+/// The places where each label stands.
+fn written(object: &Value, fields: &[&FieldSpec], labels: &Texts) -> Vec<Vec<Vec<Step>>> {
+    let mut all = vec![Vec::new(); labels.len()];
+    for field in fields {
+        let mut parts = path::split_slashes(&field.path);
+        for (key, found) in labels.keys().zip(&mut all) {
+            parts.push(key.clone());
+            for place in places(object, &parts) {
+                if !found.contains(&place) {
+                    found.push(place);
+                }
+            }
+            parts.pop();
+        }
+    }
+    all
 }
 
 fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
@@ -60,6 +93,10 @@ fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
     }
     let map = map_of(value);
     for (key, text) in labels {
+        if !map.contains_key(key.as_str()) {
+            unquoted::key(key)?;
+            unquoted::text(text)?;
+        }
         map.insert(key.as_str().into(), text.as_str().into());
     }
     Ok(())

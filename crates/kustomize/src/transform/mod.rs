@@ -7,6 +7,7 @@ pub(crate) mod names;
 pub(crate) mod namespace;
 pub(crate) mod order;
 pub(crate) mod patches;
+pub(crate) mod put;
 pub(crate) mod references;
 pub(crate) mod replacements;
 pub(crate) mod replicas;

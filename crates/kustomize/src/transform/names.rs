@@ -33,17 +33,26 @@ pub(crate) fn apply(
             if field.path == "metadata/name" {
                 remember(resource, affix, end);
             }
-            visit(resource, field, Create::Nothing, &mut |value| {
-                let name = value.to_text();
-                *value = Value::String(match end {
-                    End::Prefix => format!("{affix}{name}"),
-                    End::Suffix => format!("{name}{affix}"),
-                });
+            visit(resource, field, Create::Scalar, &mut |value| {
+                *value = extended(value, affix, end)?;
                 Ok(())
             })?;
         }
     }
     Ok(())
+}
+
+fn extended(value: &Value, affix: &str, end: End) -> Result<Value, Error> {
+    if matches!(value, Value::Map(_) | Value::List(_)) {
+        return Err(Error::rule("wrong node kind: expected ScalarNode"));
+    }
+    let name = value.to_text();
+    let name = match end {
+        End::Prefix => format!("{affix}{name}"),
+        End::Suffix => format!("{name}{affix}"),
+    };
+    // An empty name that is written without quotes is none.
+    Ok(if name.is_empty() { Value::Null } else { name.into() })
 }
 
 fn remember(resource: &mut Resource, affix: &str, end: End) {

@@ -55,7 +55,8 @@ pub(crate) fn apply(
     refuse_conflicts(resources)
 }
 
-fn one(
+/// Sets the namespace of one resource.
+pub(crate) fn one(
     resource: &mut Resource,
     namespace: &Namespace<'_>,
     fields: &[FieldSpec],

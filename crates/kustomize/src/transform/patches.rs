@@ -117,10 +117,7 @@ fn one_to_many(
     let selected = resources.select(target).during(|| {
         format!("unable to find patch target {:?} in `resources`", target.to_string())
     })?;
-    for field in ["labels", "annotations"] {
-        let texts = patch.texts(field);
-        patch.set_texts(field, texts);
-    }
+    rewrite_texts(&mut patch);
     for at in selected {
         if let Some(resource) = resources.0.get_mut(at) {
             let mut own = patch.value.clone();
@@ -131,6 +128,15 @@ fn one_to_many(
     }
     let patched = std::mem::take(resources);
     resources.append(patched.0.into_iter().filter(|resource| !resource.is_deleted()).collect())
+}
+
+/// Labels and annotations of a patch are set anew where objects are selected for it: none is none,
+/// even where null would have removed some.
+fn rewrite_texts(patch: &mut Resource) {
+    for field in ["labels", "annotations"] {
+        let texts = patch.texts(field);
+        patch.set_texts(field, texts);
+    }
 }
 
 /// Merges a patch and restores what it may not change.
@@ -146,6 +152,7 @@ fn merge(
         resource.remember_id();
     }
     strategic::apply(resource, patch, schema)?;
+    resource.shared.follow(&mut resource.value);
     if resource.is_deleted() {
         resource.value = Value::Null;
         return Ok(());
@@ -195,6 +202,8 @@ pub(crate) fn apply_strategic(
 ) -> Result<(), Error> {
     for patch in patches {
         let at = resources.unique(&patch.id())?;
+        let mut patch = patch.clone();
+        rewrite_texts(&mut patch);
         if let Some(target) = resources.0.get_mut(at) {
             merge(target, &patch.value, &PatchOptions::default(), schema)?;
         }
@@ -271,6 +280,7 @@ fn json6902(
         }
         // The library works on JSON: what was left out is a written null from here on.
         resource.blanks.clear();
+        resource.shared.part();
         if !resource.history.former.is_empty() {
             // The reference keeps former names in annotations: the field is there to be patched.
             map_in(resource.metadata_mut(), "annotations");

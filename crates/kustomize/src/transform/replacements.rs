@@ -6,8 +6,9 @@ use manifest::{Map, Value, path, yaml};
 use crate::Error;
 use crate::error::During;
 use crate::kustomization::{FieldOptions, ReplacementEntry, ReplacementSource, ReplacementTarget};
-use crate::resource::{Id, Resource, TEXT_BYTES_MAX, bounded};
+use crate::resource::{Id, Resource, bounded};
 use crate::resources::{Matcher, Resources};
+use crate::transform::put::{Place, put};
 
 use super::structured;
 
@@ -165,6 +166,7 @@ fn write(
             if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
         for field_path in paths {
             copy(&mut resource.value, &source.value, field_path, target.options.as_ref())?;
+            resource.shared.follow(&mut resource.value);
             bounded(&resource.value)?;
             // The reference copies from the field itself, which this may have changed.
             if let Some((_, parts)) = source.at.as_ref().filter(|(from, _)| *from == at)
@@ -194,53 +196,15 @@ fn copy(
     let what = if create.is_some() { "find or create" } else { "find" };
     let failed = || format!("unable to {what} field \"{field_path}\" in replacement target");
     let mut count = 0_usize;
-    matching(object, &parts, create, &mut |field| {
+    matching(object, &parts, create, Place::There, &mut |field, place| {
         count += 1;
-        set(field, value, options)
+        put(field, place, value, options)
     })
     .map_err(|error| match error {
         Found::Nothing(text) => Error::rule(text).during(failed()),
         Found::Refused(error) => error,
     })?;
     if count == 0 { Err(Error::rule(failed())) } else { Ok(()) }
-}
-
-pub(super) fn set(
-    field: &mut Value,
-    value: &Value,
-    options: Option<&FieldOptions>,
-) -> Result<(), Error> {
-    let compound = |value: &Value| matches!(value, Value::Map(_) | Value::List(_));
-    let mut value = value.clone();
-    if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
-        if compound(field) {
-            return Err(Error::rule("delimiter option can only be used with scalar nodes"));
-        }
-        let text = field.to_text();
-        let mut parts: Vec<&str> = text.split(options.delimiter.as_str()).collect();
-        let new = value.to_text();
-        match usize::try_from(options.index) {
-            Err(_) => parts.insert(0, &new),
-            Ok(at) if at >= parts.len() => parts.push(&new),
-            Ok(at) => parts[at] = &new,
-        }
-        let joined = parts.join(&options.delimiter);
-        if joined.len() > TEXT_BYTES_MAX {
-            return Err(Error::Limit("length of a text"));
-        }
-        value = joined.into();
-    }
-    if compound(field) || compound(&value) {
-        *field = value;
-        return Ok(());
-    }
-    // A scalar keeps its type and takes the other's spelling.
-    *field = match field {
-        Value::String(_) => value.to_text().into(),
-        Value::Null => value,
-        _ => yaml::resolve_plain(&value.to_text()),
-    };
-    Ok(())
 }
 
 /// Finds the one field that a path without wildcards leads to.
@@ -258,7 +222,8 @@ pub(super) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'
             return Err(Error::rule("wildcard is not supported in PathGetter"));
         } else if let (Value::List(items), true) = (value, part == "-") {
             items.last()
-        } else if let (Value::List(items), Ok(at)) = (value, part.parse::<usize>()) {
+        } else if let Ok(at) = part.parse::<usize>() {
+            let Value::List(items) = value else { return wrong_kind(value, "SequenceNode") };
             items.get(at)
         } else {
             match value {
@@ -298,27 +263,33 @@ pub(super) enum Found {
     Refused(Error),
 }
 
+/// What is done with a field.
+pub(super) type Set<'a> = dyn FnMut(&mut Value, Place) -> Result<(), Error> + 'a;
+
 /// Calls `set` on every field that a path leads to, making it where `create` says what it will be.
 pub(super) fn matching(
     value: &mut Value,
     parts: &[String],
     create: Option<&Value>,
-    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    place: Place,
+    set: &mut Set<'_>,
 ) -> Result<(), Found> {
     let Some((part, rest)) = parts.split_first() else {
-        return set(value).map_err(Found::Refused);
+        return set(value, place).map_err(Found::Refused);
     };
     if let Ok(at) = part.parse::<usize>() {
         let Value::List(items) = value else { return not_a_list(value) };
+        let mut place = Place::There;
         if at == items.len() && create.is_some() {
             items.push(blank(rest, create));
+            place = Place::Made;
         }
         let length = items.len();
         let Some(item) = items.get_mut(at) else {
             let text = format!("index {at} specified but only {length} elements found");
             return Err(Found::Nothing(text));
         };
-        return matching(item, rest, create, set);
+        return matching(item, rest, create, place, set);
     }
     if let Some((name, pattern)) = list_entry(part) {
         let Value::List(items) = value else { return not_a_list(value) };
@@ -326,7 +297,9 @@ pub(super) fn matching(
     }
     if part == "*" {
         let Value::List(items) = value else { return not_a_list(value) };
-        return items.iter_mut().try_for_each(|item| matching(item, rest, create, set));
+        return items
+            .iter_mut()
+            .try_for_each(|item| matching(item, rest, create, Place::There, set));
     }
     let map = match value {
         Value::Map(map) => map,
@@ -338,10 +311,10 @@ pub(super) fn matching(
         }
     };
     match map.get_mut(part) {
-        Some(field) => matching(field, rest, create, set),
+        Some(field) => matching(field, rest, create, Place::There, set),
         None if create.is_some() => {
             let mut field = blank(rest, create);
-            matching(&mut field, rest, create, set)?;
+            matching(&mut field, rest, create, Place::Made, set)?;
             map.insert(part.as_str().into(), field);
             Ok(())
         }
@@ -359,7 +332,7 @@ fn matching_items(
     (name, pattern): (&str, &str),
     rest: &[String],
     create: Option<&Value>,
-    set: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    set: &mut Set<'_>,
 ) -> Result<(), Found> {
     let regex = compile(pattern).map_err(|error| Found::Refused(error.into()))?;
     let fits = |item: &Value| match name {
@@ -375,10 +348,10 @@ fn matching_items(
     for item in items.iter_mut() {
         if name.is_empty() {
             if regex.is_match(item.to_text().trim()) {
-                set(item).map_err(Found::Refused)?;
+                set(item, Place::There).map_err(Found::Refused)?;
             }
         } else if item.get(name).is_some_and(|value| regex.is_match(value.to_text().trim())) {
-            matching(item, rest, create, set)?;
+            matching(item, rest, create, Place::There, set)?;
         }
     }
     Ok(())

@@ -21,10 +21,7 @@ pub(crate) fn apply(
         for at in resources.matching_any(&replica.name, |id| id.is_selected(&gvk)) {
             found = true;
             let Some(resource) = resources.0.get_mut(at) else { continue };
-            visit(resource, field, Create::Scalar, &mut |value| {
-                *value = Value::Number(Number::Int(replica.count));
-                Ok(())
-            })?;
+            visit(resource, field, Create::Scalar, &mut |value| set(value, replica.count))?;
         }
     }
     if found {
@@ -36,4 +33,16 @@ pub(crate) fn apply(
         replica.name,
         kinds.join(" ")
     )))
+}
+
+/// A count that was written in quotes stays in quotes.
+fn set(value: &mut Value, count: i64) -> Result<(), Error> {
+    *value = match value {
+        Value::Map(_) | Value::List(_) => {
+            return Err(Error::rule("wrong node kind: expected ScalarNode"));
+        }
+        Value::String(text) if !text.is_empty() => count.to_string().into(),
+        _ => Value::Number(Number::Int(count)),
+    };
+    Ok(())
 }

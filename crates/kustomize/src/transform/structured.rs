@@ -4,7 +4,8 @@ use manifest::{Value, yaml};
 
 use crate::Error;
 
-use super::replacements::{Found, lookup, matching, set};
+use super::put::{Place, put};
+use super::replacements::{Found, lookup, matching};
 
 /// A path may go on inside a text that is YAML or JSON itself.
 pub(super) fn copy_into_text(
@@ -20,9 +21,9 @@ pub(super) fn copy_into_text(
         let pretty = text.contains('\n') && text.contains("  ");
         let json = text.trim_start().starts_with(['{', '[']);
         let mut count = 0_usize;
-        let walked = matching(&mut inner, rest, create, &mut |field| {
+        let walked = matching(&mut inner, rest, create, Place::There, &mut |field, place| {
             count += 1;
-            set(field, value, None)
+            put(field, place, value, None)
         });
         if walked.is_err() || count == 0 {
             return None;
@@ -33,7 +34,7 @@ pub(super) fn copy_into_text(
             (false, _) => yaml::to_string(&inner).trim().to_owned(),
         };
         let mut done = Ok(());
-        let replaced = matching(object, front, None, &mut |field| {
+        let replaced = matching(object, front, None, Place::There, &mut |field, _| {
             *field = written.as_str().into();
             Ok(())
         });

@@ -10,6 +10,7 @@ use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::{Variable, VariableObject};
 use crate::resource::{Id, TEXT_BYTES_MAX, gvk_text};
 use crate::resources::Resources;
+use crate::unquoted;
 
 use super::replacements::lookup;
 
@@ -113,7 +114,12 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> 
     };
     let parts: Vec<_> = path::split_dots(path).into_iter().flat_map(without_index).collect();
     let found = lookup(&source.value, &parts).ok().flatten();
-    found.cloned().ok_or_else(|| {
+    let found = found.map(|value| match value {
+        // As it is spelled.
+        Value::Null => "null".into(),
+        value => value.clone(),
+    });
+    found.ok_or_else(|| {
         Error::rule(format!(
             "field specified in var '{}' not found in corresponding resource",
             described()
@@ -147,27 +153,23 @@ pub(crate) fn listed(variables: &[Variable]) -> String {
 
 fn expand_in(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {
     match value {
-        Value::String(text) => {
-            *value = expand(text, values);
-            Ok(())
-        }
-        Value::Map(map) => {
-            for value in map.values_mut() {
-                if let Value::String(text) = value {
-                    *value = expand(text, values);
-                }
-            }
-            Ok(())
-        }
+        Value::String(_) => expand_text(value, values),
+        Value::Map(map) => map.values_mut().try_for_each(|value| expand_text(value, values)),
         Value::List(items) => items.iter_mut().try_for_each(|item| match item {
-            Value::String(text) => {
-                *item = expand(text, values);
-                Ok(())
-            }
+            Value::String(_) => expand_text(item, values),
             _ => Err(Error::rule("invalid value type expect a string")),
         }),
         _ => Ok(()),
     }
+}
+
+/// Expands a value that is a text, which loses its quotes by that.
+fn expand_text(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {
+    if let Value::String(text) = value {
+        *value = expand(text, values);
+        unquoted::texts(value)?;
+    }
+    Ok(())
 }
 
 /// Expands a text; one that is nothing but a variable takes the variable's type.

@@ -54,7 +54,7 @@ struct Open {
     indent: usize,
     is_list: bool,
     /// Its last key or dash has no value yet.
-    awaits: bool,
+    unfilled: bool,
 }
 
 struct Reader<'a> {
@@ -78,8 +78,8 @@ impl<'a> Reader<'a> {
             return self.entry(indent, &key);
         }
         // The value of a key or dash above.
-        let parent = self.open.last_mut().filter(|open| open.awaits)?;
-        parent.awaits = false;
+        let parent = self.open.last_mut().filter(|open| open.unfilled)?;
+        parent.unfilled = false;
         let parent = parent.indent;
         let is_block = content.starts_with(['|', '>']);
         if is_block { None } else { self.value(content, parent) }
@@ -88,11 +88,11 @@ impl<'a> Reader<'a> {
     /// Closes what a line with this indentation is outside of.
     fn leave(&mut self, indent: usize, dash: bool) -> Option<()> {
         while let Some(open) = self.open.last_mut() {
-            if open.awaits {
+            if open.unfilled {
                 if indent > open.indent || (indent == open.indent && dash && !open.is_list) {
                     return Some(());
                 }
-                open.awaits = false;
+                open.unfilled = false;
                 self.scalar("", ScalarStyle::Plain)?;
                 continue;
             }
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         match self.open.last_mut() {
             None if self.has_root => return None,
             None => self.has_root = true,
-            Some(open) if open.awaits => open.awaits = false,
+            Some(open) if open.unfilled => open.unfilled = false,
             Some(open) => {
                 return (open.indent == indent && open.is_list == is_list).then_some(());
             }
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
     fn begin(&mut self, indent: usize, is_list: bool) -> Option<()> {
         let node = if is_list { Node::List } else { Node::Map { flow: false } };
         self.builder.open(node, Place::default()).ok()?;
-        self.open.push(Open { indent, is_list, awaits: false });
+        self.open.push(Open { indent, is_list, unfilled: false });
         Some(())
     }
 
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     fn item(&mut self, indent: usize, content: &'a str) -> Option<()> {
         let rest = content[1..].trim_start_matches(' ');
         if rest.is_empty() || rest.starts_with('#') {
-            self.open.last_mut()?.awaits = true;
+            self.open.last_mut()?.unfilled = true;
             return Some(());
         }
         let inner = indent + content.len() - rest.len();
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         self.scalar(key.text, key.style)?;
         let rest = key.rest.trim_start_matches(' ');
         if rest.is_empty() || (rest.starts_with('#') && rest.len() < key.rest.len()) {
-            self.open.last_mut()?.awaits = true;
+            self.open.last_mut()?.unfilled = true;
             return Some(());
         }
         self.value(rest, indent)
@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
 
     fn end_document(&mut self) -> Option<()> {
         while let Some(open) = self.open.pop() {
-            if open.awaits {
+            if open.unfilled {
                 self.scalar("", ScalarStyle::Plain)?;
             }
             self.builder.close().ok()?;

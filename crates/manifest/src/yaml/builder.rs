@@ -7,6 +7,7 @@ use saphyr_parser::{ScalarStyle, Tag};
 use crate::{Key, Map, Value};
 
 use super::Dialect;
+use super::fold::refold;
 use super::read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step};
 use super::scalar::{self, Scalar};
 
@@ -154,7 +155,8 @@ impl Builder {
             text = text.strip_suffix('\n').unwrap_or(text);
         }
         let refolded;
-        if style == ScalarStyle::Folded && self.dialect == Dialect::Manifest {
+        let folds = self.dialect == Dialect::Manifest && !self.is_annotation();
+        if style == ScalarStyle::Folded && folds {
             refolded = refold(text);
             text = &refolded;
         }
@@ -164,13 +166,13 @@ impl Builder {
             let left_out = plain && text.is_empty() && tag.is_none();
             let in_flow_map =
                 matches!(self.stack.last(), Some(Open { node: Value::Map(_), flow: true, .. }));
+            if left_out {
+                let path = self.path();
+                self.blanks.push(path);
+            }
             if left_out && in_flow_map && self.dialect == Dialect::Manifest {
                 Value::String(String::new())
             } else {
-                if left_out {
-                    let path = self.path();
-                    self.blanks.push(path);
-                }
                 resolve(text, plain, tag, self.dialect)?.into_value()
             }
         };
@@ -181,14 +183,20 @@ impl Builder {
     fn is_annotation(&self) -> bool {
         let named =
             |open: &Open, name: &str| matches!(&open.key, Some(NextKey::Text(key)) if key == name);
+        let inside = |object: &[Open]| match object {
+            [root, metadata, annotations] => {
+                named(root, "metadata")
+                    && named(metadata, "annotations")
+                    && annotations.key.is_some()
+            }
+            _ => false,
+        };
         self.dialect == Dialect::Manifest
             && match self.stack.as_slice() {
-                [root, metadata, annotations] => {
-                    named(root, "metadata")
-                        && named(metadata, "annotations")
-                        && annotations.key.is_some()
+                [list, _, object @ ..] if named(list, "items") && list.is_a("List") => {
+                    inside(object)
                 }
-                _ => false,
+                object => inside(object),
             }
     }
 
@@ -283,6 +291,10 @@ impl Builder {
 }
 
 impl Open {
+    fn is_a(&self, kind: &str) -> bool {
+        self.node.get("kind").and_then(Value::as_str) == Some(kind)
+    }
+
     fn line_of(&self, key: &str) -> Option<usize> {
         let map = self.node.as_map().filter(|map| map.contains_key(key))?;
         let at = map.keys().position(|known| known == key)?;
@@ -308,34 +320,6 @@ fn depth_of(value: &Value) -> usize {
 
 fn is_null(text: &str) -> bool {
     scalar::resolve(text, Dialect::Manifest) == Ok(Scalar::Null)
-}
-
-/// What a folded scalar becomes when kustomize writes it and reads it again: its writer puts one
-/// break too many before a line that is indented deeper, and none too many anywhere if the text
-/// itself begins with a blank.
-fn refold(text: &str) -> String {
-    let broken = text.contains(" \n") || text.ends_with(' ') || text.contains('\t');
-    let first = text.trim_start_matches('\n').chars().next();
-    if broken || first.is_none() || !text.contains('\n') {
-        return text.to_owned();
-    }
-    let extra = first != Some(' ');
-    let body = text.trim_end_matches('\n');
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut lines = body.split('\n').peekable();
-    while let Some(line) = lines.next() {
-        out.push_str(line);
-        let Some(next) = lines.peek() else { break };
-        let normal = !line.is_empty() && !line.starts_with(' ');
-        let deeper = next.starts_with(' ');
-        match (extra, normal, deeper) {
-            (true, true, true) => out.push_str("\n\n"),
-            (false, true, false) if !next.is_empty() => out.push(' '),
-            _ => out.push('\n'),
-        }
-    }
-    out.push_str(&text[body.len()..]);
-    out
 }
 
 fn resolve<'a>(

@@ -6,6 +6,7 @@
 
 mod block;
 mod builder;
+mod fold;
 mod json;
 mod order;
 mod read;

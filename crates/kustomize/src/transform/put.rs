@@ -1,0 +1,77 @@
+//! A value put in another's place.
+
+use manifest::value::Number;
+use manifest::{Value, yaml};
+
+use crate::Error;
+use crate::kustomization::FieldOptions;
+use crate::resource::TEXT_BYTES_MAX;
+
+/// Whether a field was there before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It has a type that it keeps.
+    There,
+    /// It was made for the value.
+    Made,
+}
+
+/// Puts a value, or with a delimiter a part of its text, where another stands.
+pub(crate) fn put(
+    field: &mut Value,
+    place: Place,
+    value: &Value,
+    options: Option<&FieldOptions>,
+) -> Result<(), Error> {
+    let mut value = value.clone();
+    if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
+        value = joined(field, &value, options)?.into();
+    }
+    *field = match field {
+        Value::Map(_) | Value::List(_) => value,
+        Value::Null if place == Place::Made => yaml::resolve_plain(&value.to_text()),
+        Value::String(_) => value.to_text().into(),
+        _ => retyped(field, &value.to_text())?,
+    };
+    Ok(())
+}
+
+/// The text of a field with one of its parts replaced.
+fn joined(field: &Value, value: &Value, options: &FieldOptions) -> Result<String, Error> {
+    if matches!(field, Value::Map(_) | Value::List(_)) {
+        return Err(Error::rule("delimiter option can only be used with scalar nodes"));
+    }
+    let text = field.to_text();
+    let mut parts: Vec<&str> = text.split(options.delimiter.as_str()).collect();
+    let new = value.to_text();
+    match usize::try_from(options.index) {
+        Err(_) => parts.insert(0, &new),
+        Ok(at) if at >= parts.len() => parts.push(&new),
+        Ok(at) => parts[at] = &new,
+    }
+    let joined = parts.join(&options.delimiter);
+    if joined.len() > TEXT_BYTES_MAX {
+        return Err(Error::Limit("length of a text"));
+    }
+    Ok(joined)
+}
+
+/// A scalar keeps its type and takes the other's spelling, which must fit.
+fn retyped(field: &Value, text: &str) -> Result<Value, Error> {
+    let new = yaml::resolve_plain(text);
+    let (found, wanted) = (tag(&new), tag(field));
+    if found == wanted || (found, wanted) == ("!!int", "!!float") {
+        return Ok(new);
+    }
+    Err(Error::rule(format!("yaml: cannot decode {found} `{text}` as a {wanted}")))
+}
+
+fn tag(scalar: &Value) -> &'static str {
+    match scalar {
+        Value::Null => "!!null",
+        Value::Bool(_) => "!!bool",
+        Value::Number(Number::Float(_)) => "!!float",
+        Value::Number(_) => "!!int",
+        _ => "!!str",
+    }
+}
