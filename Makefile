@@ -1,5 +1,5 @@
 # The few entrances; cargo does the work. Each does its own set-up.
-.PHONY: demo test corpus differential fuzz ci fmt lint deny docs tools
+.PHONY: demo test corpus differential fuzz bench-build ci fmt lint deny docs tools
 SHELL := /bin/bash
 
 # Arguments of the demo: ARGS=--exit, ARGS="--cluster current"; of the differential test:

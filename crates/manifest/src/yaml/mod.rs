@@ -39,6 +39,16 @@ pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
     read::documents(text, Dialect::Manifest)
 }
 
+/// What the fast reader makes of a text, if it reads it, and what the full parser does: fuzzing
+/// holds them against each other.
+#[cfg(fuzzing)]
+pub fn read_both_ways(
+    text: &str,
+    dialect: Dialect,
+) -> (Option<Vec<Document>>, Result<Vec<Document>, Error>) {
+    (block::documents(text, dialect), read::parsed(text, dialect))
+}
+
 /// Reads the first document of a configuration file; an empty file is null.
 pub fn read_configuration(text: &str) -> Result<Value, Error> {
     let documents = read::documents(text, Dialect::Configuration)?;
