@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kustomize::files::{FilePath, Memory};
-use kustomize::{LoadRestriction, Options, Order};
+use kustomize::{LoadRestriction, Options};
 
 /// What a build gave: the text, or why there is none.
 pub type Outcome = Result<String, String>;
@@ -108,7 +108,7 @@ const PANIC: &str = "we panic";
 /// What we make of files.
 fn build(files: &Files) -> Outcome {
     let files: Memory = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let options = Options { load_restriction: LoadRestriction::RootOnly, order: Order::Legacy };
+    let options = Options { load_restriction: LoadRestriction::RootOnly, ..Options::default() };
     let built = AssertUnwindSafe(|| {
         kustomize::build(&files, &FilePath::root(), &options).map(|built| built.to_yaml())
     });
