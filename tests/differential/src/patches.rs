@@ -210,10 +210,8 @@ fn operand(dice: &mut Dice, object: &Value) -> (Vec<paths::Step>, Value) {
     loop {
         let (path, old) = paths::any(dice, object);
         let pointer = paths::pointer(&path);
-        if pointer != "/metadata/annotations"
-            && pointer != "/metadata"
-            && !pointer.starts_with("/subjects")
-        {
+        let books = pointer == "/metadata/annotations" || pointer == "/metadata";
+        if !books && !pointer.starts_with("/subjects") {
             return (path, old);
         }
     }

@@ -7,6 +7,9 @@ use crate::patches::{narrow, target};
 use crate::paths;
 use crate::tree::Layer;
 
+/// How often a way is sought that an object may not have.
+const TRIALS_MAX: usize = 32;
+
 /// The fields that name an object exactly.
 fn identity(layer: &mut Layer<'_>, object: &Value) -> Map<String, Value> {
     let mut made = Map::new();
@@ -41,7 +44,7 @@ pub fn replacement(layer: &mut Layer<'_>) -> Option<Value> {
     // Names for names: one that is replaced by something else may lose its quotes.
     let bare = layer.dice.chance(25);
     if !bare {
-        let path = source_path(layer, &from);
+        let path = source_path(layer, &from)?;
         source.insert("fieldPath".into(), json!(paths::dotted(layer.dice, &path)));
     }
     if layer.dice.chance(25) {
@@ -50,10 +53,11 @@ pub fn replacement(layer: &mut Layer<'_>) -> Option<Value> {
         cut(layer, &mut options);
         source.insert("options".into(), options);
     }
+    let known = layer.known.clone();
     layer.known.retain(|object| *object != from);
     let targets: Option<Vec<_>> =
         (0..=usize::from(layer.dice.chance(20))).map(|_| replacement_target(layer, bare)).collect();
-    layer.known.push(from);
+    layer.known = known;
     let mut made = json!({"source": source, "targets": targets?});
     if layer.dice.chance(8) {
         layer.uses("replacements: sourceValue");
@@ -63,25 +67,23 @@ pub fn replacement(layer: &mut Layer<'_>) -> Option<Value> {
 }
 
 /// A way to a value. Not to a number that is spelled in its own way: the reference keeps spellings.
-fn source_path(layer: &mut Layer<'_>, from: &Value) -> Vec<paths::Step> {
-    loop {
+fn source_path(layer: &mut Layer<'_>, from: &Value) -> Option<Vec<paths::Step>> {
+    (0..TRIALS_MAX).find_map(|_| {
         let (path, value) = paths::any(layer.dice, from);
         let compound = value.is_object() || value.is_array();
-        if crate::ink::as_raw(&value).is_none() && (!compound || layer.dice.chance(5)) {
-            return path;
-        }
-    }
+        let usual = !compound || layer.dice.chance(5);
+        (crate::ink::as_raw(&value).is_none() && usual).then_some(path)
+    })
 }
 
 /// A way to a scalar, for the reason that `scalars::like` gives; not to the name, whose quotes are
 /// gone once it was changed.
-fn scalar_path(layer: &mut Layer<'_>, to: &Value) -> Vec<paths::Step> {
-    loop {
+fn scalar_path(layer: &mut Layer<'_>, to: &Value) -> Option<Vec<paths::Step>> {
+    (0..TRIALS_MAX).find_map(|_| {
         let (path, value) = paths::any(layer.dice, to);
-        if !value.is_object() && !value.is_array() && paths::pointer(&path) != "/metadata/name" {
-            return path;
-        }
-    }
+        let scalar = !value.is_object() && !value.is_array();
+        (scalar && paths::pointer(&path) != "/metadata/name").then_some(path)
+    })
 }
 
 fn replacement_target(layer: &mut Layer<'_>, bare: bool) -> Option<Value> {
@@ -95,7 +97,7 @@ fn replacement_target(layer: &mut Layer<'_>, bare: bool) -> Option<Value> {
     let mut paths = Vec::new();
     let mut options = json!({});
     for _ in 0..=usize::from(layer.dice.chance(20)) {
-        let path = scalar_path(layer, &to);
+        let path = scalar_path(layer, &to)?;
         let mut text = paths::dotted(layer.dice, &path);
         if layer.dice.chance(15) {
             let made = [

@@ -52,8 +52,11 @@ pub(crate) fn apply(
         let gvk = resource.gvk();
         let fields: Vec<_> = fields.iter().filter(|field| field.selects(&gvk)).collect();
         let before = written(&resource.value, &fields, labels);
-        for field in &fields {
-            visit(resource, field, Create::Mapping, &mut |value| set(value, labels))?;
+        // Label by label, as one may make a field that a later spec leads to.
+        for label in labels {
+            for field in &fields {
+                visit(resource, field, Create::Mapping, &mut |value| set(value, label))?;
+            }
         }
         let after = written(&resource.value, &fields, labels);
         resource.shared.follow(&mut resource.value);
@@ -83,7 +86,7 @@ fn written(object: &Value, fields: &[&FieldSpec], labels: &Texts) -> Vec<Vec<Vec
     all
 }
 
-fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
+fn set(value: &mut Value, (key, text): (&String, &String)) -> Result<(), Error> {
     if !matches!(value, Value::Map(_) | Value::Null) {
         let text = manifest::yaml::to_string(value);
         let found = if value.as_list().is_some() { "SequenceNode" } else { "ScalarNode" };
@@ -92,12 +95,10 @@ fn set(value: &mut Value, labels: &Texts) -> Result<(), Error> {
         )));
     }
     let map = map_of(value);
-    for (key, text) in labels {
-        if !map.contains_key(key.as_str()) {
-            unquoted::key(key)?;
-            unquoted::text(text)?;
-        }
-        map.insert(key.as_str().into(), text.as_str().into());
+    if !map.contains_key(key.as_str()) {
+        unquoted::key(key)?;
+        unquoted::text(text)?;
     }
+    map.insert(key.as_str().into(), text.as_str().into());
     Ok(())
 }
