@@ -88,6 +88,10 @@ impl Map {
     /// Adds an entry whose key is not there yet, and says where.
     fn push(&mut self, key: Key, value: Value) -> usize {
         let at = self.entries.len();
+        if at == self.entries.capacity() {
+            // Most mappings stay so small that room for four would be three too many.
+            self.entries.reserve_exact(at.max(1));
+        }
         self.entries.push((key, value));
         match &mut self.index {
             Some(index) => index.add(at, &self.entries),

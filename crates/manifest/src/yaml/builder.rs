@@ -274,7 +274,12 @@ impl Builder {
                 open.key_line = place.line;
                 open.key = Some(NextKey::Text(key.into()));
             }
-            (Value::List(items), _) => items.push(value),
+            (Value::List(items), _) => {
+                if items.len() == items.capacity() {
+                    items.reserve_exact(items.len().max(1));
+                }
+                items.push(value);
+            }
             _ => {}
         }
         Ok(())
