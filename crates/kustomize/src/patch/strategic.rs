@@ -64,6 +64,23 @@ struct Merger<'a> {
     schema: &'a Schema,
 }
 
+/// A patch's scalar with the style of the one that it replaces: in place of a text that was certainly
+/// quoted, a number or a truth value becomes text.
+fn in_place_of(dest: Option<&Value>, patch: &Value) -> Value {
+    match (dest, patch) {
+        (Some(Value::String(text)), Value::Bool(_) | Value::Number(_)) if is_quoted(text) => {
+            patch.to_text().into()
+        }
+        _ => patch.clone(),
+    }
+}
+
+/// Whether a text means something else without quotes.
+fn is_quoted(text: &str) -> bool {
+    let plain = yaml::read_one(&format!("plain: {text}\n"));
+    plain.map_or(true, |map| map.get("plain").and_then(Value::as_str) != Some(text))
+}
+
 impl<'a> Merger<'a> {
     /// Joins two nodes; `None` removes.
     fn merge(
@@ -91,7 +108,11 @@ impl<'a> Merger<'a> {
             }
             Some(_) => {
                 expect_kind(patch, "ScalarNode", |v| !matches!(v, Value::List(_) | Value::Map(_)))?;
-                Ok(patch.map_or(dest, |patch| Some(patch.clone())).filter(|v| !v.is_null()))
+                let merged = match patch {
+                    Some(patch) => Some(in_place_of(dest.as_ref(), patch)),
+                    None => dest,
+                };
+                Ok(merged.filter(|value| !value.is_null()))
             }
         }
     }
