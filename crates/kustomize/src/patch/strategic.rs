@@ -239,7 +239,12 @@ impl<'a> Merger<'a> {
             let other = patch.and_then(|items| items.get(find(items)?));
             let slot = find(&dest);
             let own = slot.and_then(|at| dest.get(at)).cloned();
-            let joined = self.merge(own, other, node)?;
+            // The reference replaces a copy of an item too, and drops it.
+            let replaces = other.and_then(|patch| patch.get(DIRECTIVE)).map(directive_of);
+            let joined = match own {
+                Some(own) if replaces.transpose()? == Some(Directive::Replace) => Some(own),
+                own => self.merge(own, other, node)?,
+            };
             let empty = |value: &Value| matches!(value, Value::Map(map) if map.is_empty());
             let Some(mut joined) = joined.filter(|value| !value.is_null() && !empty(value)) else {
                 set_element(&mut dest, &valid_keys, &valid_values, None);
