@@ -102,15 +102,19 @@ impl Build<'_> {
         entries: &[String],
     ) -> Result<Vec<Resource>, Error> {
         let mut gathered = Gathered::default();
+        let mut named = Vec::new();
         for entry in entries {
-            let Ok(mut inline) = manifests::read(entry) else { continue };
+            let Ok(mut inline) = manifests::read(entry) else {
+                named.push(entry);
+                continue;
+            };
             let path = self.traced_path(&layer.at, layer.file_name);
             for resource in inline.iter_mut().filter(|_| self.traced) {
                 resource.history.origin = Some(Origin { path: path.clone(), ..Origin::default() });
             }
             gathered.resources.append(inline)?;
         }
-        for entry in entries.iter().filter(|entry| manifests::read(entry).is_err()) {
+        for entry in named {
             self.add_entry(layer, &mut gathered, entry)?;
         }
         Ok(gathered.resources.0)

@@ -30,15 +30,17 @@ impl FieldSpec {
     }
 
     pub(crate) fn selects(&self, gvk: &Gvk) -> bool {
-        (self.kind.is_empty() || self.kind == gvk.kind)
-            && (self.group.is_empty() || self.group == gvk.group)
-            && (self.version.is_empty() || self.version == gvk.version)
+        self.covers(&gvk.group, &gvk.version, &gvk.kind)
     }
 
     /// Whether this is a field of the resource's kind.
     pub(crate) fn is_of(&self, resource: &Resource) -> bool {
         let (group, version) = resource.group_version();
-        (self.kind.is_empty() || self.kind == resource.kind())
+        self.covers(group, version, resource.kind())
+    }
+
+    fn covers(&self, group: &str, version: &str, kind: &str) -> bool {
+        (self.kind.is_empty() || self.kind == kind)
             && (self.group.is_empty() || self.group == group)
             && (self.version.is_empty() || self.version == version)
     }

@@ -4,15 +4,19 @@ use std::borrow::Cow;
 
 /// Splits a path such as `metadata/annotations/a\/b` at its slashes; `\/` is a slash in a name.
 pub fn split_slashes(path: &str) -> Vec<String> {
-    split(path, '/')
+    split(path, b'/')
 }
 
 /// Splits the first part off a path such as `metadata/annotations/a\/b`; `None` after the last.
 pub fn first_of_slashes(path: &str) -> (Cow<'_, str>, Option<&str>) {
+    first_of(path, b'/')
+}
+
+fn first_of(path: &str, delimiter: u8) -> (Cow<'_, str>, Option<&str>) {
     let mut first = Cow::Borrowed("");
     let mut rest = path;
     loop {
-        let (part, after) = match rest.bytes().position(|byte| byte == b'/') {
+        let (part, after) = match rest.bytes().position(|byte| byte == delimiter) {
             Some(at) => (&rest[..at], Some(&rest[at + 1..])),
             None => (rest, None),
         };
@@ -24,7 +28,7 @@ pub fn first_of_slashes(path: &str) -> (Cow<'_, str>, Option<&str>) {
             first.to_mut().push_str(kept);
         }
         let Some(more) = escaped else { return (first, after) };
-        first.to_mut().push('/');
+        first.to_mut().push(char::from(delimiter));
         rest = more;
     }
 }
@@ -33,7 +37,7 @@ pub fn first_of_slashes(path: &str) -> (Cow<'_, str>, Option<&str>) {
 ///
 /// Brackets keep their content together; a bracket without `=` is a name and loses its brackets.
 pub fn split_dots(path: &str) -> Vec<String> {
-    let mut parts = split(path, '.').into_iter();
+    let mut parts = split(path, b'.').into_iter();
     let mut result = Vec::new();
     while let Some(part) = parts.next() {
         if !part.starts_with('[') || part.ends_with(']') {
@@ -57,21 +61,13 @@ pub fn split_dots(path: &str) -> Vec<String> {
     result
 }
 
-fn split(path: &str, delimiter: char) -> Vec<String> {
-    let path = match path.strip_prefix(delimiter) {
-        Some(rest) if !path.is_empty() => rest,
-        _ => path,
-    };
-    let mut parts: Vec<String> = Vec::new();
-    for part in path.split(delimiter) {
-        match parts.last_mut() {
-            Some(last) if last.ends_with('\\') => {
-                last.pop();
-                last.push(delimiter);
-                last.push_str(part);
-            }
-            _ => parts.push(part.to_owned()),
-        }
+fn split(path: &str, delimiter: u8) -> Vec<String> {
+    let mut rest = Some(path.strip_prefix(char::from(delimiter)).unwrap_or(path));
+    let mut parts = Vec::new();
+    while let Some(path) = rest {
+        let (first, after) = first_of(path, delimiter);
+        parts.push(first.into_owned());
+        rest = after;
     }
     parts
 }

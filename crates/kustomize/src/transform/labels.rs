@@ -4,7 +4,7 @@ use manifest::yaml::Step;
 use manifest::{Value, path};
 
 use crate::Error;
-use crate::fieldspec::{Config, Create, FieldSpec, merge, visit};
+use crate::fieldspec::{Config, Create, FieldSpec, merge, visit_any};
 use crate::kustomization::{Labels, Texts};
 use crate::resource::map_of;
 use crate::resources::Resources;
@@ -49,13 +49,12 @@ pub(crate) fn apply(
         return Ok(());
     }
     for resource in resources.iter_mut() {
-        let gvk = resource.gvk();
-        let fields: Vec<_> = fields.iter().filter(|field| field.selects(&gvk)).collect();
+        let fields: Vec<_> = fields.iter().filter(|field| field.is_of(resource)).collect();
         let before = written(&resource.value, &fields, labels);
         // Label by label, as one may make a field that a later spec leads to.
         for label in labels {
             for field in &fields {
-                visit(resource, field, Create::Mapping, &mut |value| set(value, label))?;
+                visit_any(resource, field, Create::Mapping, &mut |value| set(value, label))?;
             }
         }
         let after = written(&resource.value, &fields, labels);

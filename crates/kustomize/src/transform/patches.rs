@@ -103,7 +103,7 @@ fn each_to_its_own(
         let mut patch = patch.clone();
         if options.allow_name_change || options.allow_kind_change {
             // The reference notes what is allowed in the patch's own annotations.
-            rewrite_texts(&mut patch, "annotations");
+            rewrite_texts(&mut patch, &["annotations"]);
         }
         if let Some(target) = resources.0.get_mut(at) {
             merge(target, &patch.value, options, schema)?;
@@ -122,9 +122,7 @@ fn one_to_many(
     let selected = resources.select(target).during(|| {
         format!("unable to find patch target {:?} in `resources`", target.to_string())
     })?;
-    for field in ["labels", "annotations"] {
-        rewrite_texts(&mut patch, field);
-    }
+    rewrite_texts(&mut patch, &["labels", "annotations"]);
     for at in selected {
         if let Some(resource) = resources.0.get_mut(at) {
             let mut own = patch.value.clone();
@@ -139,9 +137,11 @@ fn one_to_many(
 
 /// Labels and annotations of a patch are set anew where objects are selected for it: none is none,
 /// even where null would have removed some.
-fn rewrite_texts(patch: &mut Resource, field: &str) {
-    let texts = patch.texts(field);
-    patch.set_texts(field, texts);
+fn rewrite_texts(patch: &mut Resource, fields: &[&str]) {
+    for field in fields {
+        let texts = patch.texts(field);
+        patch.set_texts(field, texts);
+    }
 }
 
 /// Merges a patch and restores what it may not change.
@@ -208,9 +208,7 @@ pub(crate) fn apply_strategic(
     for patch in patches {
         let at = resources.unique(&patch.id())?;
         let mut patch = patch.clone();
-        for field in ["labels", "annotations"] {
-            rewrite_texts(&mut patch, field);
-        }
+        rewrite_texts(&mut patch, &["labels", "annotations"]);
         if let Some(target) = resources.0.get_mut(at) {
             merge(target, &patch.value, &PatchOptions::default(), schema)?;
         }

@@ -84,6 +84,13 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Goes on with a quoted text on its next line, and gives that line.
+    fn folded(&mut self, text: &mut Cow<'_, str>, parent: usize) -> Option<&'a str> {
+        let (line, breaks) = self.continuation(parent)?;
+        fold(text.to_mut(), breaks);
+        Some(line.content)
+    }
+
     fn continuation(&mut self, parent: usize) -> Option<(Line<'a>, usize)> {
         let (line, breaks, rest) = self.peek_continuation(parent)?;
         self.rest = rest;
@@ -97,37 +104,36 @@ pub(super) fn is_tail(rest: &str) -> bool {
     trimmed.is_empty() || (trimmed.starts_with('#') && trimmed.len() < rest.len())
 }
 
+/// The first character that ends a plain text, or is in doubt, and where it stands: a colon before a
+/// blank, a comment's mark after one, or a tab.
+fn end_mark(content: &str) -> Option<(usize, u8)> {
+    let bytes = content.as_bytes();
+    let ends = |(at, byte): &(usize, u8)| match byte {
+        b':' => matches!(bytes.get(at + 1), None | Some(b' ')),
+        b'#' => *at > 0 && bytes[at - 1] == b' ',
+        byte => *byte == b'\t',
+    };
+    content.bytes().enumerate().find(ends)
+}
+
 /// Where the colon of a plain key is.
 #[expect(clippy::option_option, reason = "giving up differs from finding none")]
 pub(super) fn colon(content: &str) -> Option<Option<usize>> {
-    let bytes = content.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b':' if matches!(bytes.get(at + 1), None | Some(b' ')) => return Some(Some(at)),
-            b'#' if at > 0 && bytes[at - 1] == b' ' => return Some(None),
-            b'\t' => return None,
-            _ => {}
-        }
+    match end_mark(content) {
+        Some((_, b'\t')) => None,
+        Some((at, b':')) => Some(Some(at)),
+        _ => Some(None),
     }
-    Some(None)
 }
 
 /// The plain text that a line begins with, and whether a comment ends it.
 fn plain_part(content: &str) -> Option<(&str, bool)> {
-    let bytes = content.as_bytes();
-    let mut end = bytes.len();
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b':' if matches!(bytes.get(at + 1), None | Some(b' ')) => return None,
-            b'#' if at > 0 && bytes[at - 1] == b' ' => {
-                end = at;
-                break;
-            }
-            b'\t' => return None,
-            _ => {}
-        }
-    }
-    Some((content[..end].trim_end_matches(' '), end < bytes.len()))
+    let (part, commented) = match end_mark(content) {
+        Some((_, b':' | b'\t')) => return None,
+        Some((at, _)) => (&content[..at], true),
+        None => (content, false),
+    };
+    Some((part.trim_end_matches(' '), commented))
 }
 
 /// Joins lines of a scalar as YAML folds them: one break is a blank, more lose one.
@@ -183,9 +189,7 @@ pub(super) fn single_quoted<'a>(
             join(&mut text, rest);
             let kept = text.trim_end_matches(' ').len();
             text.to_mut().truncate(kept);
-            let (line, breaks) = lines.continuation(parent)?;
-            fold(text.to_mut(), breaks);
-            rest = line.content;
+            rest = lines.folded(&mut text, parent)?;
         }
     }
 }
@@ -213,10 +217,8 @@ pub(super) fn double_quoted<'a>(
             join(&mut text, rest);
             let end = text.trim_end_matches(' ').len().max(kept);
             text.to_mut().truncate(end);
-            let (line, breaks) = lines.continuation(parent)?;
-            fold(text.to_mut(), breaks);
+            rest = lines.folded(&mut text, parent)?;
             kept = text.len();
-            rest = line.content;
             continue;
         };
         join(&mut text, &rest[..at]);
