@@ -3,14 +3,14 @@
 use manifest::yaml;
 
 use crate::error::During;
-use crate::fieldspec::Config;
+use crate::fieldspec::Fields;
 use crate::files::{FilePath, Files};
 use crate::generate::hash;
 use crate::kustomization::{COMPONENT_KIND, Kustomization, Variable};
 use crate::load::{Loader, Location};
 use crate::manifests;
-use crate::patch::schema::Schema;
-use crate::resource::Origin;
+use crate::patch::schema::{BuiltIn, Schema};
+use crate::resource::{Origin, Resource};
 use crate::resources::{Resources, Seen};
 use crate::transform::{references, variables};
 use crate::{Built, Error, Options, emit};
@@ -23,7 +23,10 @@ pub(crate) struct Build<'a> {
     pub(crate) loader: Loader<'a>,
     /// In place of the built-in one.
     schema: Option<Schema>,
-    pub(crate) defaults: &'static Config,
+    /// Whether the built-in schema has been needed, or will be.
+    built_in: BuiltIn,
+    /// Kinds of resources that were there before any of them needed the schema.
+    met: Vec<(Box<str>, Box<str>)>,
     pub(crate) warnings: Vec<String>,
     root: FilePath,
     has_schema: bool,
@@ -35,8 +38,8 @@ pub(crate) struct Build<'a> {
 #[derive(Default)]
 pub(crate) struct Gathered {
     pub(crate) resources: Resources,
-    /// Fields configured beyond the defaults.
-    pub(crate) config: Config,
+    /// The fields that transformers touch.
+    pub(crate) fields: Fields,
     variables: Vec<Variable>,
     /// The identities of the resources, while nothing but adding happens to them.
     seen: Seen,
@@ -54,7 +57,8 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     let mut build = Build {
         loader: Loader::new(files, options.load_restriction),
         schema: None,
-        defaults: Config::defaults(),
+        built_in: BuiltIn::Absent,
+        met: Vec::new(),
         warnings: Vec::new(),
         root: root.clone(),
         has_schema: false,
@@ -68,7 +72,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     build.use_schema_of(&layer)?;
     let mut gathered = build.accumulate(&layer, Gathered::default())?;
     add_hashes(&mut gathered.resources);
-    let config = build.defaults.with(&gathered.config)?;
+    let config = gathered.fields.get();
     references::apply(&mut gathered.resources, &config.name_reference)?;
     variables::resolve(&mut gathered.resources, &gathered.variables, &config.var_reference)?;
     emit::drop_local(&mut gathered.resources)?;
@@ -86,7 +90,8 @@ fn add_hashes(resources: &mut Resources) {
 
 impl Build<'_> {
     /// The schema of this build.
-    pub(crate) fn schema(&self) -> &Schema {
+    pub(crate) fn schema(&mut self) -> &Schema {
+        self.built_in = BuiltIn::Before;
         self.schema.as_ref().unwrap_or_else(|| Schema::built_in())
     }
 
@@ -108,7 +113,7 @@ impl Build<'_> {
             }
             let document = yaml::read_one(&text)
                 .map_err(|source| Error::Malformed { file: path.clone(), source })?;
-            self.schema = Some(Schema::from_openapi(&document)?);
+            self.schema = Some(Schema::from_openapi(&document, self.built_in)?);
             self.has_schema = true;
         } else if let Some(version) = version.filter(|version| !version.is_empty()) {
             if version != BUILT_IN_VERSION {
@@ -133,8 +138,7 @@ impl Build<'_> {
                 .add_component(layer, gathered, entry)
                 .during(|| "accumulating components".to_owned())?;
         }
-        let config = self.defaults.with(&gathered.config)?;
-        self.transform(layer, &mut gathered.resources, &config)?;
+        self.transform(layer, &mut gathered.resources, gathered.fields.get())?;
         self.transform_as_configured(layer, &mut gathered.resources)?;
         self.validate(layer, &mut gathered.resources)?;
         let new = layer.file.vars.as_deref().unwrap_or_default();
@@ -193,11 +197,30 @@ impl Build<'_> {
                 resource.history.origin = Some(Origin { path: path.clone(), ..Origin::default() });
             }
         }
+        self.meet(&more);
         gathered.resources.append_to(more, &mut gathered.seen).or_else(|error| {
             // A file that disagrees with itself is no set of resources to begin with.
             Resources::default().append(read(self)?).map_err(in_step)?;
             Err(error.during(format!("merging resources from '{entry}'")))
         })
+    }
+
+    /// Kustomize asks its schema where objects live of kinds that it does not know without.
+    fn meet(&mut self, resources: &[Resource]) {
+        if self.has_schema || self.built_in != BuiltIn::Absent {
+            return;
+        }
+        for resource in resources {
+            let kind = (resource.api_version(), resource.kind());
+            if self.met.iter().any(|(version, name)| (&**version, &**name) == kind) {
+                continue;
+            }
+            if !Schema::is_object(kind.0, kind.1) {
+                self.built_in = BuiltIn::After;
+                return;
+            }
+            self.met.push((kind.0.into(), kind.1.into()));
+        }
     }
 
     /// A path as seen from the directory that is built.
@@ -263,7 +286,7 @@ impl Build<'_> {
 impl Gathered {
     fn absorb(&mut self, base: Self) -> Result<(), Error> {
         self.resources.append_to(base.resources.0, &mut self.seen)?;
-        self.config.merge(&base.config)?;
+        self.fields.absorb(base.fields)?;
         variables::merge(&mut self.variables, &base.variables)
     }
 }

@@ -1,6 +1,8 @@
 //! What the files and objects that configure a build ask for: fields, generators, transformers,
 //! validators.
 
+use std::borrow::Cow;
+
 use manifest::yaml;
 
 use crate::accumulate::{Build, Gathered, Layer};
@@ -31,12 +33,19 @@ impl Build<'_> {
         layer: &Layer,
         gathered: &mut Gathered,
     ) -> Result<(), Error> {
+        let mut configured = Config::default();
         for path in &layer.file.configurations {
             let text = self.loader.load_text(&layer.at, path)?;
             let value = yaml::read_configuration(&text).map_err(|error| not_yaml(&error))?;
-            let config: Config = decode::strict(&value).map_err(not_json)?;
-            gathered.config.merge(&config)?;
+            let mut config: Config = decode::strict(&value).map_err(not_json)?;
+            config.sort();
+            configured.merge(&config)?;
         }
+        let mut config = Cow::Borrowed(Config::defaults());
+        if !layer.file.configurations.is_empty() {
+            config.to_mut().merge(&configured)?;
+        }
+        gathered.fields.merge(config)?;
         for path in &layer.file.crds {
             self.fields_of_definitions(layer, gathered, path)
                 .during(|| format!("loading CRDs [{}]", layer.file.crds.join(" ")))?;
@@ -55,7 +64,7 @@ impl Build<'_> {
         let value =
             yaml::read_configuration(&text).map_err(|error| not_yaml(&error)).during(step)?;
         let config = definitions::fields(&value).map_err(not_json).during(step)?;
-        gathered.config.merge(&config)
+        gathered.fields.merge(Cow::Owned(config))
     }
 
     /// Runs the generators of a kustomization file.

@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use manifest::value::Number;
 use manifest::{Map, Value};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
@@ -100,6 +99,14 @@ fn unqualified(name: &'static str) -> &'static str {
 }
 
 impl Decoder<'_> {
+    fn integer<'de, V: Visitor<'de>>(self, wanted: &str, visitor: V) -> Result<V::Value, Failure> {
+        match (self.value, self.value.as_i64()) {
+            (_, Some(number)) => visitor.visit_i64(number),
+            (Value::Null, _) => visitor.visit_i64(0),
+            _ => self.misfit(wanted),
+        }
+    }
+
     fn misfit<T>(&self, wanted: &str) -> Result<T, Failure> {
         let found = match self.value {
             Value::Null => "null".to_owned(),
@@ -139,19 +146,11 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.value {
-            Value::Number(Number::Int(number)) => visitor.visit_i64(*number),
-            Value::Null => visitor.visit_i64(0),
-            _ => self.misfit("int64"),
-        }
+        self.integer("int64", visitor)
     }
 
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.value {
-            Value::Number(Number::Int(number)) => visitor.visit_i64(*number),
-            Value::Null => visitor.visit_i64(0),
-            _ => self.misfit("int"),
-        }
+        self.integer("int", visitor)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {

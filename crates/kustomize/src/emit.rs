@@ -100,6 +100,10 @@ pub(crate) fn finish(
         for field in ["data", "binaryData"].iter().filter(|_| resource.history.generated) {
             unquoted::map(resource.value.get(field))?;
         }
+        if resource.flow {
+            resource.value.unfold();
+        }
+        resource.value.settle().map_err(|error| Error::rule(error.to_string()))?;
     }
     Ok(resources.0.into_iter().map(|resource| resource.value).collect())
 }

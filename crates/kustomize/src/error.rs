@@ -1,6 +1,6 @@
 //! Every failure of a build, with the steps that led to it.
 
-use manifest::{pattern, selector, yaml};
+use manifest::{Value, pattern, selector, yaml};
 
 /// Why a build failed. Where kustomize's wording is stable, it is kept.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,19 @@ impl Error {
         Self::Rule(text.into())
     }
 
+    /// A value of another kind than the one that is needed here.
+    pub(crate) fn wrong_kind(value: &Value, wanted: &str) -> Self {
+        let found = match value {
+            Value::Map(_) => "MappingNode",
+            Value::List(_) => "SequenceNode",
+            _ => "ScalarNode",
+        };
+        let text = yaml::to_source(value);
+        Self::rule(format!(
+            "wrong node kind: expected {wanted} but got {found}: node contents:\n{text}"
+        ))
+    }
+
     /// Adds the step during which this happened.
     pub(crate) fn during(self, step: impl Into<String>) -> Self {
         Self::Step { step: step.into(), source: Box::new(self) }
@@ -76,6 +89,14 @@ impl Error {
             Self::Step { source, .. } => source.is_malformed(),
             _ => false,
         }
+    }
+}
+
+/// Refuses lists and mappings.
+pub(crate) fn expect_scalar(value: &Value) -> Result<(), Error> {
+    match value {
+        Value::Map(_) | Value::List(_) => Err(Error::wrong_kind(value, "ScalarNode")),
+        _ => Ok(()),
     }
 }
 

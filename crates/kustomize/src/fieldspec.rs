@@ -143,21 +143,8 @@ impl Config {
         }
     }
 
-    /// These fields with others beside them, in the reference's order: a spec that an earlier one
-    /// covers is dropped, so that a configured kind may take the place of a default.
-    pub(crate) fn with(&self, other: &Self) -> Result<Cow<'_, Self>, Error> {
-        if *other == Self::default() {
-            return Ok(Cow::Borrowed(self));
-        }
-        let mut all = self.clone();
-        all.merge(other)?;
-        all.sort();
-        let mut result = Self::default();
-        result.merge(&all)?;
-        Ok(Cow::Owned(result))
-    }
-
-    fn sort(&mut self) {
+    /// Puts the fields in the order in which the reference uses them.
+    pub(crate) fn sort(&mut self) {
         let specs = [
             &mut self.name_prefix,
             &mut self.name_suffix,
@@ -176,7 +163,8 @@ impl Config {
         self.name_reference.sort_by_cached_key(|reference| order::rank(&reference.gvk()));
     }
 
-    /// Adds the fields of another configuration.
+    /// Adds the fields of another configuration. A spec that an earlier one covers is dropped, so
+    /// that a configured kind may take the place of a default.
     pub(crate) fn merge(&mut self, other: &Self) -> Result<(), Error> {
         let pairs = [
             ("NamePrefix", &mut self.name_prefix, &other.name_prefix),
@@ -205,7 +193,36 @@ impl Config {
                 None => self.name_reference.push(reference.clone()),
             }
         }
+        self.sort();
         Ok(())
+    }
+}
+
+/// The fields that hold for what was gathered so far; nearly always the defaults alone.
+#[derive(Default)]
+pub(crate) struct Fields(Option<Cow<'static, Config>>);
+
+impl Fields {
+    pub(crate) fn get(&self) -> &Config {
+        self.0.as_deref().unwrap_or_else(|| Config::defaults())
+    }
+
+    /// Adds a configuration, which holds the defaults too.
+    pub(crate) fn merge(&mut self, new: Cow<'static, Config>) -> Result<(), Error> {
+        // The defaults change nothing in themselves.
+        if matches!((&self.0, &new), (None | Some(Cow::Borrowed(_)), Cow::Borrowed(_))) {
+            self.0 = Some(new);
+            return Ok(());
+        }
+        let mut all = self.0.take().map_or_else(Config::default, Cow::into_owned);
+        all.merge(&new)?;
+        self.0 = Some(Cow::Owned(all));
+        Ok(())
+    }
+
+    /// Adds what a base has.
+    pub(crate) fn absorb(&mut self, base: Self) -> Result<(), Error> {
+        base.0.map_or(Ok(()), |config| self.merge(config))
     }
 }
 
@@ -344,5 +361,14 @@ mod tests {
         assert_eq!(config.common_labels.len(), 32);
         assert_eq!(config.var_reference.len(), 72);
         assert!(config.name_reference.iter().any(|r| r.kind == "ConfigMap" && r.fields.len() > 30));
+    }
+
+    #[test]
+    fn defaults_change_nothing_in_themselves() {
+        let mut again = Config::default();
+        again.merge(Config::defaults()).expect("no conflict");
+        assert_eq!(again, *Config::defaults());
+        again.merge(Config::defaults()).expect("no conflict");
+        assert_eq!(again, *Config::defaults());
     }
 }

@@ -1,15 +1,15 @@
 //! Texts → resources: lists taken apart, everything else with a kind and a name.
 
 use manifest::value::Number;
-use manifest::yaml::{self, Document};
-use manifest::{Map, Value};
+use manifest::yaml::{self, Document, Step};
+use manifest::{Key, Map, Style, Text, Value};
 
 use crate::Error;
 use crate::resource::Resource;
 
 /// Reads the objects of a manifest's text; lists are taken apart.
 pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
-    let documents = yaml::read_manifests(text)?;
+    let documents = yaml::read_as_written(text)?;
     let alone = documents.len() == 1;
     let mut queue = Vec::new();
     for document in documents {
@@ -24,7 +24,14 @@ pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
             {
                 match map.shift_remove("items") {
                     Some(Value::List(items)) => {
-                        queue.extend(items.into_iter().map(plain_document));
+                        let item = |(at, value)| {
+                            let front = [Step::Key("items".to_owned()), Step::Item(at)];
+                            let inside =
+                                |path: &Vec<Step>| Some(path.strip_prefix(&front)?.to_vec());
+                            let blanks = document.blanks.iter().filter_map(inside).collect();
+                            Document { value, blanks, flow: false }
+                        };
+                        queue.extend(items.into_iter().enumerate().map(item));
                     }
                     Some(Value::Map(items)) if !items.is_empty() => {
                         return Err(ReadError::Rule(NO_METADATA.to_owned()));
@@ -32,7 +39,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
                     _ => {}
                 }
             }
-            value => queue.push(Document { value, blanks: document.blanks }),
+            value => queue.push(Document { value, ..document }),
         }
     }
     let mut resources = Vec::new();
@@ -47,7 +54,14 @@ pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
             None => resources.push(document),
             Some(Value::Null) => {}
             Some(Value::List(items)) => {
-                let items = items.iter().cloned().map(plain_document).collect();
+                let item = |item| {
+                    through_json(item).map(|value| Document {
+                        value,
+                        blanks: Vec::new(),
+                        flow: true,
+                    })
+                };
+                let items = items.iter().map(item).collect::<Result<_, _>>()?;
                 queue.extend(checked(items)?);
             }
             Some(other) => {
@@ -58,12 +72,28 @@ pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
         }
     }
     let resource =
-        |document: Document| Resource { blanks: document.blanks, ..Resource::new(document.value) };
+        |Document { value, blanks, flow }| Resource { blanks, flow, ..Resource::new(value) };
     Ok(resources.into_iter().map(resource).collect())
 }
 
-fn plain_document(value: Value) -> Document {
-    Document { value, blanks: Vec::new() }
+/// An item of a list of any kind becomes JSON, in which every text is in quotes.
+fn through_json(value: &Value) -> Result<Value, yaml::Error> {
+    Ok(match value {
+        Value::List(items) => items.iter().map(through_json).collect::<Result<Vec<_>, _>>()?.into(),
+        Value::Map(map) => {
+            let entry = |(key, value): (&Key, _)| Ok((key.clone(), through_json(value)?));
+            map.iter().map(entry).collect::<Result<Map, yaml::Error>>()?.into()
+        }
+        scalar => {
+            let mut scalar = scalar.clone();
+            scalar.unfold();
+            scalar.settle()?;
+            match scalar {
+                Value::String(text) => Text::new(text.into_string(), Style::Double).into(),
+                other => other,
+            }
+        }
+    })
 }
 
 /// Why a text holds no objects.
@@ -138,7 +168,7 @@ pub(crate) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "invalid",
         Value::Bool(_) => "bool",
-        Value::Number(Number::Float(_)) => "float64",
+        Value::Number(numeral) if matches!(numeral.number(), Number::Float(_)) => "float64",
         Value::Number(_) => "int",
         Value::String(_) => "string",
         Value::List(_) => "[]interface {}",

@@ -142,12 +142,15 @@ pub(crate) struct Resource {
     pub(crate) history: History,
     /// Values that were left out in the source: a merge drops them, a written null stays.
     pub(crate) blanks: Vec<Vec<Step>>,
+    /// Whether the source is JSON or the like, in which nothing is folded.
+    pub(crate) flow: bool,
     pub(crate) shared: Shared,
 }
 
 impl Resource {
     pub(crate) fn new(value: Value) -> Self {
-        Self { value, history: History::default(), blanks: Vec::new(), shared: Shared::default() }
+        let (history, blanks, shared) = <_>::default();
+        Self { value, history, blanks, flow: false, shared }
     }
 
     fn text(&self, keys: &[&str]) -> String {
@@ -187,7 +190,7 @@ impl Resource {
     pub(crate) fn had_name(&self, name: &str) -> bool {
         let current = self.value.at(&["metadata", "name"]);
         current.map_or(name.is_empty(), |value| match value {
-            Value::String(text) => text == name,
+            Value::String(text) => **text == *name,
             other => other.to_text() == name,
         }) || self.history.former.iter().any(|former| former.name == name)
     }
@@ -229,7 +232,17 @@ impl Resource {
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {
-        self.metadata_mut().insert("name".into(), name.into());
+        self.metadata_mut().entry("name".into()).or_default().set_scalar(name);
+    }
+
+    /// Sets the namespace; an empty one removes the field.
+    pub(crate) fn set_namespace(&mut self, namespace: &str) {
+        let metadata = self.metadata_mut();
+        if namespace.is_empty() {
+            metadata.shift_remove("namespace");
+        } else {
+            metadata.entry("namespace".into()).or_default().set_scalar(namespace);
+        }
     }
 
     /// The entries of `metadata`, made when absent.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use manifest::Value;
 use manifest::pattern::Pattern;
 use manifest::scope::is_cluster_scoped;
 use manifest::selector::{self, Selector};
+use manifest::{Map, Value};
 
 use crate::Error;
 use crate::kustomization::Target;
@@ -106,6 +106,13 @@ impl Resources {
         Ok(selected)
     }
 
+    /// Leaves out what was deleted; two resources of one identity are an error.
+    pub(crate) fn gather_anew(&mut self) -> Result<(), Error> {
+        let mut all = std::mem::take(&mut self.0);
+        all.retain(|resource| !resource.is_deleted());
+        self.append(all)
+    }
+
     pub(crate) fn drop_deleted(&mut self) {
         self.0.retain(|resource| !resource.is_deleted());
     }
@@ -177,13 +184,8 @@ fn inherit(new: &mut Resource, old: &Resource) {
         new.set_texts(field, texts);
     }
     let (name, namespace) = (old.name(), old.namespace());
-    let metadata = new.metadata_mut();
-    metadata.insert("name".into(), name.into());
-    if namespace.is_empty() {
-        metadata.shift_remove("namespace");
-    } else {
-        metadata.insert("namespace".into(), namespace.into());
-    }
+    new.set_name(&name);
+    new.set_namespace(&namespace);
     let needs_hash = new.history.needs_hash && old.history.needs_hash;
     let origin = new.history.origin.take();
     new.history = old.history.clone();
@@ -192,10 +194,14 @@ fn inherit(new: &mut Resource, old: &Resource) {
     new.history.origin = origin;
 }
 
+/// Joins the data of both, all of which becomes text as it was written.
 fn inherit_data(new: &mut Resource, old: &Resource, field: &str) {
-    let mut data = old.value.get(field).and_then(Value::as_map).cloned().unwrap_or_default();
-    if let Some(more) = new.value.get(field).and_then(Value::as_map) {
-        data.extend(more.clone());
+    let mut data = Map::new();
+    for resource in [old, &*new] {
+        for (key, value) in resource.value.get(field).and_then(Value::as_map).into_iter().flatten()
+        {
+            data.insert(key.clone(), value.to_text().into());
+        }
     }
     let Value::Map(root) = &mut new.value else { return };
     if data.is_empty() {

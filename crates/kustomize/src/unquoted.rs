@@ -3,14 +3,14 @@
 //! It keeps objects as nodes with their spelling; keys and texts that it sets itself have none. At
 //! the end it prints every object and reads that again, which fails for these.
 
-use manifest::{Value, yaml};
+use manifest::{Style, Value, yaml};
 
 use crate::Error;
 
 /// A key that would be read as something else than a text.
 pub(crate) fn key(key: &str) -> Result<(), Error> {
     match yaml::resolve_plain(key) {
-        Value::String(text) if text == key => Ok(()),
+        Value::String(text) if *text == *key && text.style() != Style::Timestamp => Ok(()),
         _ => Err(Error::rule("json: unsupported type: map[interface {}]interface {}")),
     }
 }

@@ -21,10 +21,12 @@ pub mod path;
 pub mod pattern;
 pub mod scope;
 pub mod selector;
+mod text;
 pub mod value;
 pub mod yaml;
 
 pub use id::{GroupKind, Gvk, ObjectId};
 pub use map::{Entry, Key, Map};
 pub use object::{NotAnObject, Object};
+pub use text::{Style, Tag, Text};
 pub use value::Value;

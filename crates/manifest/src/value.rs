@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::{Key, Map};
+use crate::text::{Style, Text};
+use crate::{Key, Map, yaml};
 
 /// A number as Kubernetes knows it: 64-bit integers, else a double.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +19,38 @@ pub enum Number {
     Float(f64),
 }
 
+/// A number, and its spelling where that is not the one that it is printed with (`017`, `1.10`).
+/// Two are equal if they have the same value.
+#[derive(Clone, Debug)]
+pub struct Numeral {
+    number: Number,
+    spelling: Option<Box<str>>,
+}
+
+impl Numeral {
+    /// A number as it was written.
+    pub fn spelled(number: Number, text: &str) -> Self {
+        Self { number, spelling: Some(text.into()) }
+    }
+
+    /// Its value.
+    pub fn number(&self) -> Number {
+        self.number
+    }
+}
+
+impl From<Number> for Numeral {
+    fn from(number: Number) -> Self {
+        Self { number, spelling: None }
+    }
+}
+
+impl PartialEq for Numeral {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
 /// One node of a manifest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
@@ -27,9 +60,9 @@ pub enum Value {
     /// `true` or `false`.
     Bool(bool),
     /// A number.
-    Number(Number),
+    Number(Numeral),
     /// Text.
-    String(String),
+    String(Text),
     /// A sequence.
     List(Vec<Value>),
     /// A mapping.
@@ -49,7 +82,8 @@ impl Value {
 
     /// The number, if this is an integer that fits 64 signed bits.
     pub fn as_i64(&self) -> Option<i64> {
-        if let Self::Number(Number::Int(number)) = self { Some(*number) } else { None }
+        let Self::Number(numeral) = self else { return None };
+        if let Number::Int(number) = numeral.number { Some(number) } else { None }
     }
 
     /// The items, if this is a list.
@@ -82,13 +116,60 @@ impl Value {
         keys.iter().try_fold(self, |value, key| value.get(key))
     }
 
-    /// The text of a scalar, as it would be written; empty for null, lists and mappings.
+    /// The text of a scalar as it was written, or would be; empty for null, lists and mappings.
     pub fn to_text(&self) -> String {
         match self {
-            Self::String(text) => text.clone(),
+            Self::String(text) => text.to_string(),
+            Self::Number(Numeral { spelling: Some(text), .. }) => text.to_string(),
             Self::Null | Self::List(_) | Self::Map(_) => String::new(),
-            scalar => crate::yaml::to_json(scalar),
+            scalar => yaml::to_json(scalar),
         }
+    }
+
+    /// Puts a text in the place of this, in the style of a text that was there.
+    pub fn set_text(&mut self, text: &str) {
+        let style = if let Self::String(old) = self { old.style() } else { Style::Plain };
+        let style = if style.is_text() { style } else { Style::Plain };
+        *self = Text::new(text, style).into();
+    }
+
+    /// Puts a scalar of this spelling in the place of this: text if a text in quotes was there, else
+    /// whatever it means without quotes.
+    pub fn set_scalar(&mut self, spelling: &str) {
+        if matches!(self, Self::String(old) if old.style().is_text()) {
+            return self.set_text(spelling);
+        }
+        *self = match yaml::resolve_plain(spelling) {
+            Self::String(text) if text.style() == Style::Plain => {
+                Text::new(text.into_string(), Style::Open).into()
+            }
+            other => other,
+        };
+    }
+
+    /// Makes folded texts literal ones, which do not change when they are printed and read again.
+    pub fn unfold(&mut self) {
+        match self {
+            Self::String(text) if text.style() == Style::Folded => {
+                *text = Text::new(&**text, Style::Literal);
+            }
+            Self::List(items) => items.iter_mut().for_each(Self::unfold),
+            Self::Map(map) => map.values_mut().for_each(Self::unfold),
+            _ => {}
+        }
+    }
+
+    /// Makes this what it is once it was printed and read again, which fails where a text stands in a
+    /// field of another type.
+    pub fn settle(&mut self) -> Result<(), yaml::Error> {
+        match self {
+            Self::String(text) => text.settle()?,
+            Self::Number(numeral) => numeral.spelling = None,
+            Self::List(items) => items.iter_mut().try_for_each(Self::settle)?,
+            Self::Map(map) => map.values_mut().try_for_each(Self::settle)?,
+            Self::Null | Self::Bool(_) => {}
+        }
+        Ok(())
     }
 
     /// How many nodes this holds, itself counted.
@@ -117,12 +198,18 @@ impl Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::String(text.to_owned())
+        Self::String(text.into())
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
         Self::String(text)
     }
 }
@@ -135,7 +222,7 @@ impl From<bool> for Value {
 
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
-        Self::Number(Number::Int(number))
+        Number::Int(number).into()
     }
 }
 
@@ -172,7 +259,7 @@ impl From<f64> for Number {
 
 impl From<Number> for Value {
     fn from(number: Number) -> Self {
-        Self::Number(number)
+        Self::Number(number.into())
     }
 }
 
@@ -181,14 +268,13 @@ impl From<serde_json::Value> for Value {
         match json {
             serde_json::Value::Null => Self::Null,
             serde_json::Value::Bool(truth) => Self::Bool(truth),
-            serde_json::Value::Number(number) => Self::Number(
-                number
-                    .as_i64()
-                    .map(Number::Int)
-                    .or_else(|| number.as_u64().map(Number::UInt))
-                    .unwrap_or_else(|| Number::from(number.as_f64().unwrap_or_default())),
-            ),
-            serde_json::Value::String(text) => Self::String(text),
+            serde_json::Value::Number(number) => number
+                .as_i64()
+                .map(Number::Int)
+                .or_else(|| number.as_u64().map(Number::UInt))
+                .unwrap_or_else(|| Number::from(number.as_f64().unwrap_or_default()))
+                .into(),
+            serde_json::Value::String(text) => text.into(),
             serde_json::Value::Array(items) => {
                 Self::List(items.into_iter().map(Self::from).collect())
             }
@@ -204,10 +290,12 @@ impl From<Value> for serde_json::Value {
         match value {
             Value::Null => Self::Null,
             Value::Bool(truth) => Self::Bool(truth),
-            Value::Number(Number::Int(number)) => number.into(),
-            Value::Number(Number::UInt(number)) => number.into(),
-            Value::Number(Number::Float(number)) => number.into(),
-            Value::String(text) => Self::String(text),
+            Value::Number(numeral) => match numeral.number {
+                Number::Int(number) => number.into(),
+                Number::UInt(number) => number.into(),
+                Number::Float(number) => number.into(),
+            },
+            Value::String(text) => Self::String(text.into_string()),
             Value::List(items) => Self::Array(items.into_iter().map(Self::from).collect()),
             Value::Map(map) => {
                 let entry = |(key, value): (Key, Value)| (key.into_string(), Self::from(value));
@@ -222,9 +310,11 @@ impl Serialize for Value {
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(truth) => serializer.serialize_bool(*truth),
-            Self::Number(Number::Int(number)) => serializer.serialize_i64(*number),
-            Self::Number(Number::UInt(number)) => serializer.serialize_u64(*number),
-            Self::Number(Number::Float(number)) => serializer.serialize_f64(*number),
+            Self::Number(numeral) => match numeral.number {
+                Number::Int(number) => serializer.serialize_i64(number),
+                Number::UInt(number) => serializer.serialize_u64(number),
+                Number::Float(number) => serializer.serialize_f64(number),
+            },
             Self::String(text) => serializer.serialize_str(text),
             Self::List(items) => serializer.collect_seq(items),
             Self::Map(map) => serializer.collect_map(map),
@@ -256,23 +346,23 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(Number::Int(number)))
+        Ok(number.into())
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(Number::from(number)))
+        Ok(Number::from(number).into())
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
-        Ok(Value::Number(Number::Float(number)))
+        Ok(Number::Float(number).into())
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(text.to_owned()))
+        Ok(text.into())
     }
 
     fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
-        Ok(Value::String(text))
+        Ok(text.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {

@@ -15,8 +15,8 @@ fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
-        number.prop_map(Value::Number),
-        text.clone().prop_map(Value::String),
+        number.prop_map(Value::from),
+        text.clone().prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 40, 6, move |inner| {
         let key = prop_oneof!["[a-z0-9]{1,8}", any::<String>()];

@@ -18,9 +18,12 @@ const TRANSFORMERS: &[Plugin] = &[
     ("AnnotationsTransformer", |layer| Some(annotations(layer))),
     ("ImageTagTransformer", |layer| Some(images(layer))),
     ("ReplicaCountTransformer", replicas),
+    ("ReplicaCountTransformer", replicas),
     ("PatchTransformer", patch),
     ("PatchStrategicMergeTransformer", strategic),
     ("PatchJson6902Transformer", operations),
+    ("ReplacementTransformer", replacements),
+    // Twice, because it finds nothing to do more often than the others.
     ("ReplacementTransformer", replacements),
     ("ValueAddTransformer", value_add),
     ("HashTransformer", |_| Some(json!({}))),
@@ -28,7 +31,7 @@ const TRANSFORMERS: &[Plugin] = &[
 
 /// `transformers`.
 pub fn transformers(layer: &mut Layer<'_>) {
-    for _ in 0..layer.dice.between(1, 2) {
+    for _ in 0..layer.dice.between(2, 4) {
         let (kind, make) = layer.dice.pick(TRANSFORMERS);
         if let Some(made) = make(layer) {
             place(layer, "transformers", kind, made);

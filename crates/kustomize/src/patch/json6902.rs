@@ -1,7 +1,7 @@
 //! JSON patch (RFC 6902), with the leniencies and texts of the library that kustomize links.
 
 use manifest::value::Number;
-use manifest::{Map, Value, yaml};
+use manifest::{Map, Text, Value, yaml};
 
 use crate::Error;
 use crate::resource::{bounded, map_of};
@@ -58,29 +58,31 @@ impl JsonPatch {
 
     /// Applies every operation in order.
     pub(crate) fn apply(&self, document: &mut Value) -> Result<(), Error> {
+        document.settle().map_err(|error| Error::rule(error.to_string()))?;
         for operation in &self.0 {
             operation.apply(document).map_err(Error::Rule)?;
             bounded(document)?;
         }
-        through_doubles(document);
+        through_json(document);
         unquoted::texts(document)
     }
 }
 
-/// A patched object has been JSON, in which every number is a double.
-fn through_doubles(value: &mut Value) {
+/// A patched object has been JSON, in which every number is a double and no text has a style.
+fn through_json(value: &mut Value) {
     match value {
         Value::Number(number) => {
             #[expect(clippy::cast_precision_loss, reason = "the loss is the rule")]
-            let double = match *number {
+            let double = match number.number() {
                 Number::Int(int) => int as f64,
                 Number::UInt(int) => int as f64,
                 Number::Float(float) => float,
             };
-            *number = Number::from(double);
+            *number = Number::from(double).into();
         }
-        Value::List(items) => items.iter_mut().for_each(through_doubles),
-        Value::Map(map) => map.values_mut().for_each(through_doubles),
+        Value::String(text) => *text = Text::new(&**text, yaml::printed_style(text)),
+        Value::List(items) => items.iter_mut().for_each(through_json),
+        Value::Map(map) => map.values_mut().for_each(through_json),
         _ => {}
     }
 }

@@ -10,8 +10,10 @@ use crate::Error;
 /// How deep definitions may nest inside each other.
 const DEPTH_MAX: usize = 64;
 
+const BUILT_IN: &str = include_str!("schema.txt");
+
 /// The merge keys of all known kinds; an immutable value.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Schema {
     kinds: HashMap<(String, String), usize>,
     definitions: Vec<HashMap<String, Field>>,
@@ -32,6 +34,21 @@ enum Shape {
     Object,
     List,
     Map,
+}
+
+/// How the definitions of a document lie to the built-in ones.
+///
+/// Kustomize keeps all that it ever read in a global, and reads the built-in definitions when it
+/// first needs them, which may be before a custom schema, after it, or never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BuiltIn {
+    /// Not read.
+    #[default]
+    Absent,
+    /// Read before: the document's definitions replace those of the same name.
+    Before,
+    /// Asked for, and read after: they replace the document's.
+    After,
 }
 
 /// A place in the schema of one kind.
@@ -85,7 +102,7 @@ impl Schema {
 
     fn read_built_in() -> Self {
         let mut schema = Self::default();
-        for line in include_str!("schema.txt").lines().filter(|line| !line.starts_with('#')) {
+        for line in built_in_lines() {
             let mut words = line.split(' ');
             if words.next() == Some("=") {
                 if let [api_version, kind, id] = words.collect::<Vec<_>>()[..] {
@@ -99,19 +116,39 @@ impl Schema {
         schema
     }
 
-    /// The kinds of an OpenAPI document.
-    pub(crate) fn from_openapi(document: &Value) -> Result<Self, Error> {
+    /// Whether a built-in kind is one whose objects can be asked for: of these kustomize knows
+    /// without its schema where they live.
+    pub(crate) fn is_object(api_version: &str, kind: &str) -> bool {
+        let part = ["List", "Review", "Request", "Options"].iter().any(|end| kind.ends_with(end));
+        let none = matches!(kind, "Binding" | "Eviction" | "Kustomization");
+        // Most builds need no more of the schema than this.
+        !part && !none && BUILT_IN.contains(&format!("\n= {api_version} {kind} "))
+    }
+
+    /// The kinds of an OpenAPI document, with the built-in ones or without.
+    pub(crate) fn from_openapi(document: &Value, built_in: BuiltIn) -> Result<Self, Error> {
         if !matches!(document, Value::Map(_) | Value::Null) {
             return Err(Error::rule("invalid schema file: it is no mapping"));
         }
         let none = Map::new();
         let definitions = document.get("definitions").and_then(Value::as_map).unwrap_or(&none);
-        let ids: HashMap<&str, usize> =
-            definitions.keys().enumerate().map(|(id, name)| (name.as_str(), id)).collect();
+        let mut ids: HashMap<&str, usize> = HashMap::new();
         let mut schema = Self::default();
-        schema.definitions.resize_with(definitions.len(), HashMap::new);
-        for (id, definition) in definitions.values().enumerate() {
+        if built_in != BuiltIn::Absent {
+            ids.extend(names().enumerate().map(|(id, name)| (name, id)));
+            schema = Self::built_in().clone();
+        }
+        let kept = if built_in == BuiltIn::After { ids.clone() } else { HashMap::new() };
+        for name in definitions.keys() {
+            let next = ids.len();
+            ids.entry(name).or_insert(next);
+        }
+        schema.definitions.resize_with(ids.len(), HashMap::new);
+        for (name, definition) in
+            definitions.iter().filter(|(name, _)| !kept.contains_key(&***name))
+        {
             let fields = schema.fields_of(definition, &ids, 0);
+            let Some(&id) = ids.get(&**name) else { continue };
             if let Some(slot) = schema.definitions.get_mut(id) {
                 *slot = fields;
             }
@@ -121,7 +158,11 @@ impl Schema {
                 let group = text("group");
                 let slash = if group.is_empty() { "" } else { "/" };
                 let api_version = format!("{group}{slash}{}", text("version"));
-                schema.kinds.insert((api_version, text("kind").to_owned()), id);
+                let known = (api_version, text("kind").to_owned());
+                let is_kept = built_in == BuiltIn::After && schema.kinds.contains_key(&known);
+                if !is_kept {
+                    schema.kinds.insert(known, id);
+                }
             }
         }
         Ok(schema)
@@ -184,6 +225,16 @@ impl Schema {
         let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned);
         self.object(self.kinds.get(&(text("apiVersion")?, text("kind")?)).copied())
     }
+}
+
+fn built_in_lines() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// The names of the built-in definitions, in their order.
+fn names() -> impl Iterator<Item = &'static str> {
+    let lines = built_in_lines().filter(|line| !line.starts_with('='));
+    lines.filter_map(|line| line.split(' ').next())
 }
 
 fn field(word: &str) -> Option<(String, Field)> {

@@ -4,7 +4,7 @@
 //! are joined by them with the patch's items first, all other lists are replaced.
 
 use manifest::yaml::{self, Step};
-use manifest::{Key, Map, Value};
+use manifest::{Key, Map, Style, Text, Value};
 
 use crate::Error;
 use crate::resource::Resource;
@@ -65,21 +65,22 @@ struct Merger<'a> {
     schema: &'a Schema,
 }
 
-/// A patch's scalar with the style of the one that it replaces: in place of a text that was certainly
-/// quoted, a number or a truth value becomes text.
+/// A patch's scalar with the style of the one that it replaces: in place of a text in quotes, a
+/// number or a truth value becomes text.
 fn in_place_of(dest: Option<&Value>, patch: &Value) -> Value {
-    match (dest, patch) {
-        (Some(Value::String(text)), Value::Bool(_) | Value::Number(_)) if is_quoted(text) => {
-            patch.to_text().into()
+    let style = match dest {
+        Some(Value::String(text)) if text.style().is_text() => text.style(),
+        Some(_) => Style::Plain,
+        None => return patch.clone(),
+    };
+    match (style, patch) {
+        (Style::Plain, Value::String(text)) if text.style() == Style::Timestamp => patch.clone(),
+        (_, Value::String(text)) => Text::new(&**text, style).into(),
+        (style, Value::Bool(_) | Value::Number(_)) if style.is_text() => {
+            Text::new(patch.to_text(), style).into()
         }
         _ => patch.clone(),
     }
-}
-
-/// Whether a text means something else without quotes.
-fn is_quoted(text: &str) -> bool {
-    let plain = yaml::read_one(&format!("plain: {text}\n"));
-    plain.map_or(true, |map| map.get("plain").and_then(Value::as_str) != Some(text))
 }
 
 impl<'a> Merger<'a> {
@@ -219,7 +220,11 @@ impl<'a> Merger<'a> {
         keys: &[String],
     ) -> Result<Vec<Value>, Error> {
         let mut all: Vec<Vec<String>> = Vec::new();
+        let by_key = keys.iter().any(|key| !key.is_empty());
         for item in patch.into_iter().flatten().chain(&dest) {
+            if by_key {
+                expect_kind(Some(item), "MappingNode", |item| matches!(item, Value::Map(_)))?;
+            }
             let values: Vec<_> = keys.iter().map(|key| value_of(item, key)).collect();
             if !all.contains(&values) {
                 all.push(values);
@@ -281,15 +286,7 @@ fn expect_kind(
     let Some(patch) = patch.filter(|patch| !patch.is_null() && !fits(patch)) else {
         return Ok(());
     };
-    let found = match patch {
-        Value::Map(_) => "MappingNode",
-        Value::List(_) => "SequenceNode",
-        _ => "ScalarNode",
-    };
-    let text = yaml::to_string(patch);
-    Err(Error::rule(format!(
-        "wrong node kind: expected {wanted} but got {found}: node contents:\n{text}"
-    )))
+    Err(Error::wrong_kind(patch, wanted))
 }
 
 fn directive_of(value: &Value) -> Result<Directive, Error> {

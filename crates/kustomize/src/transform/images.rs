@@ -4,6 +4,7 @@ use manifest::Value;
 use manifest::pattern::compile;
 
 use crate::Error;
+use crate::error::expect_scalar;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::Image;
 use crate::resources::Resources;
@@ -18,40 +19,43 @@ pub(crate) fn apply(
     // A name that is no pattern matches nothing.
     let Ok(pattern) = compile(&pattern) else { return Ok(()) };
     let change = |value: &mut Value| {
-        if !matches!(value, Value::Map(_) | Value::List(_)) && pattern.is_match(&value.to_text()) {
-            *value = changed(&value.to_text(), image).into();
+        expect_scalar(value)?;
+        if pattern.is_match(&value.to_text()) {
+            value.set_scalar(&changed(&value.to_text(), image));
         }
+        Ok(())
     };
     for resource in resources.iter_mut() {
         if resource.kind() != "CustomResourceDefinition" {
-            in_containers(&mut resource.value, &change);
+            in_containers(&mut resource.value, &change)?;
         }
         for field in fields {
-            visit(resource, field, Create::Nothing, &mut |value| {
-                change(value);
-                Ok(())
-            })?;
+            visit(resource, field, Create::Nothing, &mut |value| change(value))?;
         }
     }
     Ok(())
 }
 
-fn in_containers(value: &mut Value, change: &dyn Fn(&mut Value)) {
+fn in_containers(
+    value: &mut Value,
+    change: &dyn Fn(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
     match value {
-        Value::List(items) => items.iter_mut().for_each(|item| in_containers(item, change)),
+        Value::List(items) => items.iter_mut().try_for_each(|item| in_containers(item, change)),
         Value::Map(map) => {
             for (key, value) in map {
-                in_containers(value, change);
+                in_containers(value, change)?;
                 if !matches!(key.as_str(), "containers" | "initContainers") {
                     continue;
                 }
                 for container in value.as_list_mut().into_iter().flatten() {
                     let image = container.as_map_mut().and_then(|map| map.get_mut("image"));
-                    image.into_iter().for_each(change);
+                    image.map_or(Ok(()), change)?;
                 }
             }
+            Ok(())
         }
-        _ => {}
+        _ => Ok(()),
     }
 }
 

@@ -87,11 +87,7 @@ fn written(object: &Value, fields: &[&FieldSpec], labels: &Texts) -> Vec<Vec<Vec
 
 fn set(value: &mut Value, (key, text): (&String, &String)) -> Result<(), Error> {
     if !matches!(value, Value::Map(_) | Value::Null) {
-        let text = manifest::yaml::to_string(value);
-        let found = if value.as_list().is_some() { "SequenceNode" } else { "ScalarNode" };
-        return Err(Error::rule(format!(
-            "wrong node kind: expected MappingNode but got {found}: node contents:\n{text}"
-        )));
+        return Err(Error::wrong_kind(value, "MappingNode"));
     }
     let map = map_of(value);
     if !map.contains_key(key.as_str()) {

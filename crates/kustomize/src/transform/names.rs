@@ -3,6 +3,7 @@
 use manifest::Value;
 
 use crate::Error;
+use crate::error::expect_scalar;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::resource::Resource;
 use crate::resources::Resources;
@@ -33,26 +34,21 @@ pub(crate) fn apply(
             if field.path == "metadata/name" {
                 remember(resource, affix, end);
             }
-            visit(resource, field, Create::Scalar, &mut |value| {
-                *value = extended(value, affix, end)?;
-                Ok(())
-            })?;
+            visit(resource, field, Create::Scalar, &mut |value| extend(value, affix, end))?;
         }
     }
     Ok(())
 }
 
-fn extended(value: &Value, affix: &str, end: End) -> Result<Value, Error> {
-    if matches!(value, Value::Map(_) | Value::List(_)) {
-        return Err(Error::rule("wrong node kind: expected ScalarNode"));
-    }
+fn extend(value: &mut Value, affix: &str, end: End) -> Result<(), Error> {
+    expect_scalar(value)?;
     let name = value.to_text();
     let name = match end {
         End::Prefix => format!("{affix}{name}"),
         End::Suffix => format!("{name}{affix}"),
     };
-    // An empty name that is written without quotes is none.
-    Ok(if name.is_empty() { Value::Null } else { name.into() })
+    value.set_scalar(&name);
+    Ok(())
 }
 
 fn remember(resource: &mut Resource, affix: &str, end: End) {

@@ -6,6 +6,7 @@ use manifest::Value;
 
 use crate::Error;
 use crate::emit;
+use crate::error::expect_scalar;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::resource::Resource;
 use crate::resources::Resources;
@@ -85,15 +86,9 @@ pub(crate) fn one(
 }
 
 fn set(value: &mut Value, namespace: &Namespace<'_>) -> Result<(), Error> {
-    if let Value::Map(_) | Value::List(_) = value {
-        let found = if value.as_map().is_some() { "MappingNode" } else { "SequenceNode" };
-        let text = manifest::yaml::to_string(value);
-        return Err(Error::rule(format!(
-            "wrong node kind: expected ScalarNode but got {found}: node contents:\n{text}"
-        )));
-    }
+    expect_scalar(value)?;
     if namespace.replace == Replace::All || value.to_text().is_empty() {
-        *value = namespace.name.into();
+        value.set_text(namespace.name);
     }
     Ok(())
 }
@@ -110,7 +105,7 @@ fn set_subjects(resource: &mut Resource, namespace: &Namespace<'_>) {
         if let (true, Some(subject)) = (follows, subject.as_map_mut()) {
             let field = subject.entry("namespace".into()).or_default();
             if namespace.replace == Replace::All || field.to_text().is_empty() {
-                *field = namespace.name.into();
+                field.set_text(namespace.name);
             }
         }
     }

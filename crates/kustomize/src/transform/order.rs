@@ -1,6 +1,7 @@
 //! The order in which objects come out.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use manifest::Gvk;
 
@@ -62,8 +63,8 @@ pub(crate) fn legacy(resources: &mut Resources) {
 
 /// Where a kind stands among others.
 pub(crate) fn rank(gvk: &Gvk) -> (i64, String) {
-    let rank = ranks(&FIRST, &LAST).get(&gvk.kind).copied().unwrap_or_default();
-    (rank, gvk_key(gvk))
+    static RANKS: LazyLock<HashMap<String, i64>> = LazyLock::new(|| ranks(&FIRST, &LAST));
+    (RANKS.get(&gvk.kind).copied().unwrap_or_default(), gvk_key(gvk))
 }
 
 fn ranks<T: AsRef<str>>(first: &[T], last: &[T]) -> HashMap<String, i64> {

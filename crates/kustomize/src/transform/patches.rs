@@ -1,6 +1,6 @@
 //! Patches of both languages, with or without a target.
 
-use manifest::{Map, Value, yaml};
+use manifest::{Value, yaml};
 
 use crate::Error;
 use crate::error::During;
@@ -131,8 +131,7 @@ fn one_to_many(
             merge(resource, &own, options, schema)?;
         }
     }
-    let patched = std::mem::take(resources);
-    resources.append(patched.0.into_iter().filter(|resource| !resource.is_deleted()).collect())
+    resources.gather_anew()
 }
 
 /// Labels and annotations of a patch are set anew where objects are selected for it: none is none,
@@ -168,12 +167,7 @@ fn merge(
     if !options.allow_name_change {
         resource.set_name(&name);
     }
-    let metadata: &mut Map = resource.metadata_mut();
-    if namespace.is_empty() {
-        metadata.shift_remove("namespace");
-    } else {
-        metadata.insert("namespace".into(), namespace.into());
-    }
+    resource.set_namespace(&namespace);
     Ok(())
 }
 
@@ -205,14 +199,15 @@ pub(crate) fn apply_strategic(
     patches: &[Resource],
     schema: &Schema,
 ) -> Result<(), Error> {
-    for patch in patches {
+    for (nth, patch) in patches.iter().enumerate() {
         let at = resources.unique(&patch.id())?;
         let mut patch = patch.clone();
         rewrite_texts(&mut patch, &["labels", "annotations"]);
         if let Some(target) = resources.0.get_mut(at) {
             merge(target, &patch.value, &PatchOptions::default(), schema)?;
         }
-        resources.drop_deleted();
+        // The patches leave every identity as it is: once is enough to find equal ones.
+        if nth == 0 { resources.gather_anew()? } else { resources.drop_deleted() }
     }
     Ok(())
 }
@@ -285,6 +280,8 @@ fn json6902(
         }
         // The library works on JSON: what was left out is a written null from here on.
         resource.blanks.clear();
+        resource.flow = false;
+        resource.history.generated = false;
         resource.shared.part();
         if !resource.history.former.is_empty() {
             // The reference keeps former names in annotations: the field is there to be patched.

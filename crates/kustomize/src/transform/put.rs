@@ -1,7 +1,7 @@
 //! A value put in another's place.
 
 use manifest::value::Number;
-use manifest::{Value, yaml};
+use manifest::{Style, Tag, Text, Value, yaml};
 
 use crate::Error;
 use crate::kustomization::FieldOptions;
@@ -30,8 +30,11 @@ pub(crate) fn put(
     *field = match field {
         Value::Map(_) | Value::List(_) => value,
         Value::Null if place == Place::Made => yaml::resolve_plain(&value.to_text()),
-        Value::String(_) => value.to_text().into(),
-        _ => retyped(field, &value.to_text())?,
+        Value::String(text) if text.style() == Style::Open => yaml::resolve_plain(&value.to_text()),
+        Value::String(text) if !matches!(text.style(), Style::Timestamp | Style::Misplaced(_)) => {
+            Text::new(value.to_text(), text.style()).into()
+        }
+        _ => retyped(field, &value.to_text()),
     };
     Ok(())
 }
@@ -56,22 +59,32 @@ fn joined(field: &Value, value: &Value, options: &FieldOptions) -> Result<String
     Ok(joined)
 }
 
-/// A scalar keeps its type and takes the other's spelling, which must fit.
-fn retyped(field: &Value, text: &str) -> Result<Value, Error> {
+/// A scalar keeps its type and takes the other's spelling, which must fit in the end.
+fn retyped(field: &Value, text: &str) -> Value {
     let new = yaml::resolve_plain(text);
-    let (found, wanted) = (tag(&new), tag(field));
-    if found == wanted || (found, wanted) == ("!!int", "!!float") {
-        return Ok(new);
+    match tag(field) {
+        Some(wanted) if !fits(&new, wanted) => Text::new(text, Style::Misplaced(wanted)).into(),
+        _ => new,
     }
-    Err(Error::rule(format!("yaml: cannot decode {found} `{text}` as a {wanted}")))
 }
 
-fn tag(scalar: &Value) -> &'static str {
+fn fits(value: &Value, wanted: Tag) -> bool {
+    let found = tag(value);
+    found == Some(wanted) || (found, wanted) == (Some(Tag::Int), Tag::Float)
+}
+
+/// The type of a scalar that is no text.
+fn tag(scalar: &Value) -> Option<Tag> {
     match scalar {
-        Value::Null => "!!null",
-        Value::Bool(_) => "!!bool",
-        Value::Number(Number::Float(_)) => "!!float",
-        Value::Number(_) => "!!int",
-        _ => "!!str",
+        Value::Null => Some(Tag::Null),
+        Value::Bool(_) => Some(Tag::Bool),
+        Value::Number(numeral) if matches!(numeral.number(), Number::Float(_)) => Some(Tag::Float),
+        Value::Number(_) => Some(Tag::Int),
+        Value::String(text) => match text.style() {
+            Style::Timestamp => Some(Tag::Timestamp),
+            Style::Misplaced(wanted) => Some(wanted),
+            _ => None,
+        },
+        Value::List(_) | Value::Map(_) => None,
     }
 }

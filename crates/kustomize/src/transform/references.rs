@@ -31,9 +31,6 @@ struct Index {
 pub(crate) fn apply(resources: &mut Resources, references: &[Reference]) -> Result<(), Error> {
     resources.0.iter().try_for_each(refuse_blank_subjects)?;
     let index = Index::new(resources);
-    if index.by_name.is_empty() {
-        return Ok(());
-    }
     for resource in resources.iter_mut() {
         let original = resource.original_id();
         for reference in references {
@@ -159,7 +156,7 @@ impl Referrer {
                 let old = scalar.to_text();
                 let found = self.select(&old, index, |_| true, |a, b| a.name == b.name)?;
                 if let Some(referral) = found.filter(|referral| referral.name != old) {
-                    *scalar = referral.name.as_str().into();
+                    scalar.set_scalar(&referral.name);
                 }
                 Ok(())
             }
@@ -192,9 +189,9 @@ impl Referrer {
             return Ok(());
         }
         let Value::Map(map) = value else { return Ok(()) };
-        map.insert("name".into(), referral.name.as_str().into());
+        map.entry("name".into()).or_default().set_scalar(&referral.name);
         if !referral.namespace.is_empty() {
-            map.insert("namespace".into(), referral.namespace.as_str().into());
+            map.entry("namespace".into()).or_default().set_scalar(&referral.namespace);
         }
         Ok(())
     }

@@ -39,10 +39,17 @@ fn incomplete() -> Error {
     Error::rule("replacements must specify a source and at least one target")
 }
 
-fn ids(resource: &Resource) -> Vec<Id> {
+fn ids(resource: &Resource) -> Result<Vec<Id>, Error> {
+    // The reference keeps former names in a text with commas between them.
+    if resource.former_ids().any(|id| id.name.contains(',')) {
+        return Err(Error::rule(
+            "number of previous names, number of previous namespaces, number of previous kinds not \
+             equal",
+        ));
+    }
     // Selection here does not know which kinds are outside of namespaces.
     let current = Id { cluster_scoped: false, ..resource.id() };
-    std::iter::once(current).chain(resource.former_ids()).collect()
+    Ok(std::iter::once(current).chain(resource.former_ids()).collect())
 }
 
 /// What is copied.
@@ -66,14 +73,17 @@ fn read(resources: &Resources, source: &ReplacementSource) -> Result<Source, Err
                 || wanted.effective_namespace() == id.effective_namespace())
             && id.is_selected(&wanted.gvk)
     };
-    let mut found = resources.0.iter().enumerate().filter(|(_, one)| ids(one).iter().any(fits));
     let described = described(&wanted, source);
-    let Some((at, resource)) = found.next() else {
+    let mut found = None;
+    for (at, resource) in resources.0.iter().enumerate() {
+        let ids = ids(resource).during(|| "error getting node IDs".to_owned())?;
+        if ids.iter().any(fits) && found.replace((at, resource)).is_some() {
+            return Err(Error::rule(format!("multiple matches for selector {described}")));
+        }
+    }
+    let Some((at, resource)) = found else {
         return Err(Error::rule(format!("nothing selected by {described}")));
     };
-    if found.next().is_some() {
-        return Err(Error::rule(format!("multiple matches for selector {described}")));
-    }
     let field_path = match source.field_path.as_str() {
         "" => DEFAULT_PATH,
         path => path,
@@ -151,7 +161,7 @@ fn write(
         rejected.push((Matcher::new(reject).during(creating)?, by_metadata, by_id));
     }
     for (at, resource) in resources.iter_mut().enumerate() {
-        let ids = ids(resource);
+        let ids = ids(resource)?;
         let mut selected = matcher.fits_metadata(&resource.value)?;
         for (matcher, by_metadata, by_id) in &rejected {
             selected = selected
@@ -212,7 +222,9 @@ pub(super) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'
     let mut value = value;
     for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
         let next = if let Some((name, wanted)) = list_entry(part) {
-            let Value::List(items) = value else { return wrong_kind(value, "SequenceNode") };
+            let Value::List(items) = value else {
+                return Err(Error::wrong_kind(value, "SequenceNode"));
+            };
             let text = |item: &Value| match name {
                 "" => Some(item.to_text()),
                 name => item.get(name).map(Value::to_text),
@@ -223,13 +235,15 @@ pub(super) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'
         } else if let (Value::List(items), true) = (value, part == "-") {
             items.last()
         } else if let Ok(at) = part.parse::<usize>() {
-            let Value::List(items) = value else { return wrong_kind(value, "SequenceNode") };
+            let Value::List(items) = value else {
+                return Err(Error::wrong_kind(value, "SequenceNode"));
+            };
             items.get(at)
         } else {
             match value {
                 Value::Map(map) => map.get(part),
                 Value::Null => None,
-                other => return wrong_kind(other, "MappingNode"),
+                other => return Err(Error::wrong_kind(other, "MappingNode")),
             }
         };
         match next {
@@ -238,18 +252,6 @@ pub(super) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'
         }
     }
     Ok(Some(value))
-}
-
-fn wrong_kind<'a>(value: &Value, wanted: &str) -> Result<Option<&'a Value>, Error> {
-    let found = match value {
-        Value::Map(_) => "MappingNode",
-        Value::List(_) => "SequenceNode",
-        _ => "ScalarNode",
-    };
-    let text = yaml::to_string(value);
-    Err(Error::rule(format!(
-        "wrong node kind: expected {wanted} but got {found}: node contents:\n{text}"
-    )))
 }
 
 /// `[name=value]` or `[=value]`.
@@ -306,8 +308,8 @@ pub(super) fn matching(
         Value::Null if create.is_some() => crate::resource::map_of(value),
         Value::Null => return Ok(()),
         other => {
-            let text = wrong_kind(other, "MappingNode").err().map(|error| error.to_string());
-            return Err(Found::Nothing(text.unwrap_or_default()));
+            let error = Error::wrong_kind(other, "MappingNode");
+            return Err(Found::Nothing(error.to_string()));
         }
     };
     match map.get_mut(part) {
@@ -323,8 +325,8 @@ pub(super) fn matching(
 }
 
 fn not_a_list(value: &Value) -> Result<(), Found> {
-    let text = wrong_kind(value, "SequenceNode").err().map(|error| error.to_string());
-    Err(Found::Nothing(text.unwrap_or_default()))
+    let error = Error::wrong_kind(value, "SequenceNode");
+    Err(Found::Nothing(error.to_string()))
 }
 
 fn matching_items(

@@ -1,9 +1,9 @@
 //! Replica counts by name.
 
 use manifest::Value;
-use manifest::value::Number;
 
 use crate::Error;
+use crate::error::expect_scalar;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::Replica;
 use crate::resource::gvk_text;
@@ -37,12 +37,10 @@ pub(crate) fn apply(
 
 /// A count that was written in quotes stays in quotes.
 fn set(value: &mut Value, count: i64) -> Result<(), Error> {
+    expect_scalar(value)?;
     *value = match value {
-        Value::Map(_) | Value::List(_) => {
-            return Err(Error::rule("wrong node kind: expected ScalarNode"));
-        }
-        Value::String(text) if !text.is_empty() => count.to_string().into(),
-        _ => Value::Number(Number::Int(count)),
+        Value::String(text) if text.style().is_text() => count.to_string().into(),
+        _ => count.into(),
     };
     Ok(())
 }

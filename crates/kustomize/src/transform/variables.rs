@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use manifest::value::Number;
-use manifest::{Gvk, Value, path};
+use manifest::{Gvk, Style, Value, path};
 
 use crate::Error;
 use crate::fieldspec::{Create, FieldSpec, visit};
@@ -22,7 +21,7 @@ pub(crate) fn collect(
 ) -> Result<(), Error> {
     for variable in new {
         let id = id_of(&variable.object);
-        let exact = !id.namespace.is_empty() || id.cluster_scoped;
+        let exact = !id.namespace.is_empty();
         let found = resources.matching_any(&id.name, |other| {
             if exact { id.same_object(other) } else { id.same_name_and_kind(other) }
         });
@@ -60,8 +59,9 @@ fn id_of(object: &VariableObject) -> Id {
     if !object.api_version.is_empty() {
         gvk = Gvk { kind: gvk.kind, ..Gvk::new(&object.api_version, "") };
     }
-    let cluster_scoped = manifest::scope::is_cluster_scoped(&gvk.api_version(), &gvk.kind);
-    Id { gvk, name: object.name.clone(), namespace: object.namespace.clone(), cluster_scoped }
+    // The reference does not look up where the kind of a variable's object lives.
+    let (name, namespace) = (object.name.clone(), object.namespace.clone());
+    Id { gvk, name, namespace, cluster_scoped: false }
 }
 
 /// Puts the values of variables where they are used.
@@ -114,10 +114,14 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> 
     };
     let parts: Vec<_> = path::split_dots(path).into_iter().flat_map(without_index).collect();
     let found = lookup(&source.value, &parts).ok().flatten();
-    let found = found.map(|value| match value {
+    let found = found.and_then(|value| match value {
         // As it is spelled.
-        Value::Null => "null".into(),
-        value => value.clone(),
+        Value::Null => Some("null".into()),
+        value => {
+            let mut value = value.clone();
+            value.settle().ok()?;
+            Some(value)
+        }
     });
     found.ok_or_else(|| {
         Error::rule(format!(
@@ -165,7 +169,9 @@ fn expand_in(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), 
 
 /// Expands a value that is a text, which loses its quotes by that.
 fn expand_text(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {
-    if let Value::String(text) = value {
+    if let Value::String(text) = value
+        && text.style() != Style::Timestamp
+    {
         *value = expand(text, values);
         unquoted::texts(value)?;
     }
@@ -204,12 +210,12 @@ fn expand(text: &str, values: &BTreeMap<String, Value>) -> Value {
         }
     }
     out.push_str(rest);
-    Value::String(out)
+    out.into()
 }
 
 fn go_text(value: &Value) -> String {
     match value {
-        Value::Number(Number::Float(_)) => manifest::yaml::to_string(value).trim_end().to_owned(),
+        Value::Number(_) => manifest::yaml::to_string(value).trim_end().to_owned(),
         other => other.to_text(),
     }
 }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use saphyr_parser::{ScalarStyle, Tag};
 
-use crate::{Key, Map, Value};
+use crate::{Key, Map, Style, Text, Value};
 
 use super::Dialect;
-use super::fold::refold;
 use super::read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step};
 use super::scalar::{self, Scalar};
 
@@ -18,6 +17,8 @@ pub(super) struct Place {
     pub(super) anchor: usize,
     /// Its line, from 1; 0 where nobody will ask.
     pub(super) line: usize,
+    /// Written in braces.
+    pub(super) flow: bool,
     /// A block scalar in whose last line the text ends, without a line break.
     pub(super) unended: bool,
 }
@@ -109,7 +110,7 @@ impl Builder {
     pub(super) fn close(&mut self) -> Result<(), Error> {
         let Some(mut open) = self.stack.pop() else { return Ok(()) };
         open.merge();
-        self.value(open.node, open.place)
+        self.value(open.node, Place { flow: open.flow, ..open.place })
     }
 
     /// An alias of what an anchor has named.
@@ -154,14 +155,9 @@ impl Builder {
         if place.unended {
             text = text.strip_suffix('\n').unwrap_or(text);
         }
-        let refolded;
-        let folds = self.dialect == Dialect::Manifest && !self.is_annotation();
-        if style == ScalarStyle::Folded && folds {
-            refolded = refold(text);
-            text = &refolded;
-        }
         let value = if self.is_annotation() && !(plain && is_null(text)) {
-            Value::String(text.to_owned())
+            let style = scalar::style_of(style);
+            Text::new(text, if style == Style::Folded { Style::Literal } else { style }).into()
         } else {
             let left_out = plain && text.is_empty() && tag.is_none();
             let in_flow_map =
@@ -171,12 +167,23 @@ impl Builder {
                 self.blanks.push(path);
             }
             if left_out && in_flow_map && self.dialect == Dialect::Manifest {
-                Value::String(String::new())
+                "".into()
             } else {
-                resolve(text, plain, tag, self.dialect)?.into_value()
+                self.resolved(text, style, tag)?
             }
         };
         self.value(value, place)
+    }
+
+    /// What a scalar means; manifests keep what is known of its spelling.
+    fn resolved(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, Error> {
+        let plain = style == ScalarStyle::Plain;
+        let scalar = resolve(text, plain, tag, self.dialect)?;
+        Ok(match (scalar, style) {
+            (scalar, _) if self.dialect == Dialect::Configuration => scalar.into_value(),
+            (Scalar::Text(text), _) if !plain => Text::new(text, scalar::style_of(style)).into(),
+            (scalar, _) => scalar.into_spelled(text),
+        })
     }
 
     /// Whether the value that comes next is an entry of `metadata.annotations`.
@@ -242,7 +249,7 @@ impl Builder {
         let Some(open) = self.stack.last_mut() else {
             let blanks = std::mem::take(&mut self.blanks);
             if !value.is_null() {
-                self.documents.push(Document { value, blanks });
+                self.documents.push(Document { value, blanks, flow: place.flow });
             }
             return Ok(());
         };
@@ -269,10 +276,11 @@ impl Builder {
                 // Only an alias can stand here: the key is what it stands for.
                 let Value::String(key) = value else { return Err(Error::NotAText) };
                 if let Some(first) = open.line_of(&key) {
+                    let key = key.into_string();
                     return Err(Error::DuplicateKey { key, line: place.line, first });
                 }
                 open.key_line = place.line;
-                open.key = Some(NextKey::Text(key.into()));
+                open.key = Some(NextKey::Text(Key::from(&*key)));
             }
             (Value::List(items), _) => {
                 if items.len() == items.capacity() {

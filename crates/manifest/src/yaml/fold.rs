@@ -3,7 +3,7 @@
 /// What a folded scalar becomes when kustomize writes it and reads it again: its writer puts one
 /// break too many before a line that is indented deeper and at an end of several, and none too many
 /// anywhere if the text itself begins with a blank.
-pub(super) fn refold(text: &str) -> String {
+pub(crate) fn refold(text: &str) -> String {
     let broken = text.contains(" \n") || text.ends_with(' ') || text.contains('\t');
     let first = text.trim_start_matches('\n').chars().next();
     if broken || first.is_none() || !text.contains('\n') {

@@ -20,9 +20,11 @@ pub(super) fn plain_text(value: &Value) -> Cow<'static, str> {
     match value {
         Value::Bool(true) => "true".into(),
         Value::Bool(false) => "false".into(),
-        Value::Number(Number::Int(number)) => number.to_string().into(),
-        Value::Number(Number::UInt(number)) => number.to_string().into(),
-        Value::Number(Number::Float(number)) => general(*number).into(),
+        Value::Number(numeral) => match numeral.number() {
+            Number::Int(number) => number.to_string().into(),
+            Number::UInt(number) => number.to_string().into(),
+            Number::Float(number) => general(number).into(),
+        },
         _ => "null".into(),
     }
 }
@@ -42,7 +44,10 @@ pub(super) fn general<T: std::fmt::Display + std::fmt::LowerExp>(number: T) -> S
 fn json(value: &Value, out: &mut String) {
     match value {
         Value::String(text) => json_text(text, out),
-        Value::Number(Number::Float(number)) => out.push_str(&json_float(*number)),
+        Value::Number(numeral) => match numeral.number() {
+            Number::Float(number) => out.push_str(&json_float(number)),
+            _ => out.push_str(&plain_text(value)),
+        },
         Value::List(items) => {
             out.push('[');
             for (at, item) in items.iter().enumerate() {

@@ -8,6 +8,7 @@ mod block;
 mod builder;
 mod fold;
 mod json;
+mod layout;
 mod order;
 mod read;
 mod relax;
@@ -16,9 +17,11 @@ mod style;
 mod text;
 mod write;
 
+pub(crate) use fold::refold;
 pub use json::to_json;
 pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
-pub use write::{to_string, write};
+pub(crate) use scalar::{tag_of, timestamp};
+pub use write::{printed_style, to_source, to_string, write};
 
 use crate::Value;
 
@@ -36,6 +39,16 @@ pub enum Dialect {
 /// Values of `metadata.annotations` are text exactly as written, whatever they look like: that is
 /// what kustomize makes of them.
 pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
+    let mut documents = read_as_written(text)?;
+    for document in &mut documents {
+        document.value.settle()?;
+    }
+    Ok(documents)
+}
+
+/// Reads every document of a file of manifests as [`read_manifests`] does, but with the spelling and
+/// style of all scalars, which a build may still need: [`Value::settle`] makes them what they mean.
+pub fn read_as_written(text: &str) -> Result<Vec<Document>, Error> {
     read::documents(text, Dialect::Manifest)
 }
 
@@ -57,12 +70,12 @@ pub fn read_configuration(text: &str) -> Result<Value, Error> {
 
 /// Reads one document as a manifest would be read; an empty text is null.
 pub fn read_one(text: &str) -> Result<Value, Error> {
-    let documents = read::documents(text, Dialect::Manifest)?;
+    let documents = read_manifests(text)?;
     Ok(documents.into_iter().next().map_or(Value::Null, |document| document.value))
 }
 
-/// What an unquoted scalar of a manifest means.
+/// What an unquoted scalar of a manifest means, with its spelling.
 pub fn resolve_plain(text: &str) -> Value {
     scalar::resolve(text, Dialect::Manifest)
-        .map_or_else(|_| text.into(), scalar::Scalar::into_value)
+        .map_or_else(|_| text.into(), |scalar| scalar.into_spelled(text))
 }

@@ -76,6 +76,8 @@ pub struct Document {
     pub value: Value,
     /// Where a value was left out altogether (`key:`), unlike a written `null`.
     pub blanks: Vec<Vec<Step>>,
+    /// Whether all of it is written in braces, where nothing is folded.
+    pub flow: bool,
 }
 
 /// One step from a node to its child.
@@ -175,14 +177,14 @@ fn events(text: &str, builder: &mut Builder) -> Result<(), Error> {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let unended =
                     block && open_end.as_ref().is_some_and(|end| end.is_reached(span, &text));
-                let place = Place { anchor, line, unended };
+                let place = Place { anchor, line, unended, flow: false };
                 builder.scalar(&text, style, tag.as_deref(), place)?;
             }
             Event::MappingStart(anchor, _) => {
-                builder.open(Node::Map { flow }, Place { anchor, line, unended: false })?;
+                builder.open(Node::Map { flow }, Place { anchor, line, ..Place::default() })?;
             }
             Event::SequenceStart(anchor, _) => {
-                builder.open(Node::List, Place { anchor, line, unended: false })?;
+                builder.open(Node::List, Place { anchor, line, ..Place::default() })?;
             }
             Event::MappingEnd | Event::SequenceEnd => builder.close()?,
             Event::Alias(anchor) => builder.alias(anchor, line)?,

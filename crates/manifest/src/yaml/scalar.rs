@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::value::{Number, Value};
+use saphyr_parser::ScalarStyle;
+
+use crate::text::{Style, Text};
+use crate::value::{Number, Numeral, Value};
 
 use super::Dialect;
 
@@ -38,12 +41,29 @@ impl NotJson {
 }
 
 impl Scalar<'_> {
+    /// The value alone.
     pub(super) fn into_value(self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(truth) => Value::Bool(truth),
-            Self::Int(number) | Self::Float(number) => Value::Number(number),
-            Self::Timestamp(text) | Self::Text(text) => Value::String(text.into_owned()),
+            Self::Int(number) | Self::Float(number) => number.into(),
+            Self::Timestamp(text) | Self::Text(text) => text.into_owned().into(),
+        }
+    }
+
+    /// The value with its spelling, where that is not the one it is printed with.
+    pub(super) fn into_spelled(self, spelling: &str) -> Value {
+        match self {
+            Self::Int(number) if is_printed(spelling) => number.into(),
+            Self::Int(number) | Self::Float(number) => {
+                let printed = Value::from(number);
+                if printed.to_text() == spelling {
+                    return printed;
+                }
+                Value::Number(Numeral::spelled(number, spelling))
+            }
+            Self::Timestamp(_) => Text::new(spelling, Style::Timestamp).into(),
+            other => other.into_value(),
         }
     }
 
@@ -68,6 +88,28 @@ impl Scalar<'_> {
             Self::Text(_) => "!!str",
         }
     }
+}
+
+/// What is kept of how a scalar was written.
+pub(super) fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::Single,
+        ScalarStyle::DoubleQuoted => Style::Double,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    }
+}
+
+/// What a plain scalar of a manifest resolves to.
+pub(crate) fn tag_of(text: &str) -> &'static str {
+    resolve(text, Dialect::Manifest).map_or("!!float", |scalar| scalar.tag())
+}
+
+/// Whether an integer is certainly spelled as it is printed.
+fn is_printed(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    matches!(digits.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit))
 }
 
 /// Resolves a plain scalar (measured: dependencies 1.2).
@@ -173,7 +215,7 @@ fn float(text: &str) -> Option<Number> {
 }
 
 /// Reads the timestamp forms that go-yaml knows and writes RFC 3339.
-fn timestamp(text: &str) -> Option<String> {
+pub(crate) fn timestamp(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     if bytes.len() < 8 || bytes[4] != b'-' || !bytes[..4].iter().all(u8::is_ascii_digit) {
         return None;

@@ -5,17 +5,16 @@
 
 use std::cmp::Ordering;
 
-use crate::{Map, Value};
+use crate::{Map, Text, Value};
 
 use super::json::plain_text;
 use super::order::{self, natural};
 use super::style::{
-    Context, Style, analyse, choose, escaped, is_break, is_printable, is_simple_block, is_word,
-    reads_as_text,
+    Context, Style, analyse, choose, is_break, is_simple_block, is_word, reads_as_text,
 };
 
 /// Text folds at the first blank past this column.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// Indentation, written in pieces of this.
 const BLANKS: &str = "                                ";
 /// Longer keys are written in the explicit form.
@@ -32,21 +31,67 @@ pub fn to_string(value: &Value) -> String {
 
 /// Writes one document, ended by a line break, after what has been written before.
 pub fn write(value: &Value, out: &mut String) {
-    let mut emitter = Emitter { out, column: 0, indent: -2, whitespace: true, indention: true };
+    emit(value, Form::Printed, out);
+}
+
+/// One document as it was written in its source, as far as that is known: its order, its quotes and
+/// its spellings.
+pub fn to_source(value: &Value) -> String {
+    let mut out = String::new();
+    emit(value, Form::Written, &mut out);
+    out
+}
+
+fn emit(value: &Value, form: Form, out: &mut String) {
+    let (column, indent) = (0, -2);
+    let mut emitter = Emitter { out, form, column, indent, whitespace: true, indention: true };
     emitter.node(value, Context::Root);
     if !out.ends_with('\n') {
         out.push('\n');
     }
 }
 
-struct Emitter<'a> {
-    out: &'a mut String,
-    column: usize,
-    indent: isize,
+/// The style of a text that has none of its own, once it is printed as a value and read again.
+pub fn printed_style(text: &str) -> crate::Style {
+    if is_word(text) {
+        return crate::Style::Plain;
+    }
+    match choose(&analyse(text), wanted(text), Context::Value, text) {
+        Style::Plain => crate::Style::Plain,
+        Style::Single => crate::Style::Single,
+        Style::Double => crate::Style::Double,
+        Style::Literal => crate::Style::Literal,
+    }
+}
+
+fn wanted(text: &str) -> Style {
+    if text.contains('\n') {
+        Style::Literal
+    } else if reads_as_text(text) {
+        Style::Plain
+    } else {
+        Style::Double
+    }
+}
+
+/// What a document looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As the reference prints JSON.
+    Printed,
+    /// As its source.
+    Written,
+}
+
+pub(super) struct Emitter<'a> {
+    pub(super) out: &'a mut String,
+    form: Form,
+    pub(super) column: usize,
+    pub(super) indent: isize,
     /// The last character written was a blank.
-    whitespace: bool,
+    pub(super) whitespace: bool,
     /// The line holds nothing but indentation and indicators so far.
-    indention: bool,
+    pub(super) indention: bool,
 }
 
 impl Emitter<'_> {
@@ -56,7 +101,11 @@ impl Emitter<'_> {
             Value::List(items) if items.is_empty() => self.indicator("[]", Gap::Before),
             Value::Map(map) => self.map(map),
             Value::List(items) => self.list(items, context),
+            Value::String(text) if self.form == Form::Written => self.written(text, context),
             Value::String(text) => self.text(text, context),
+            Value::Number(_) if self.form == Form::Written => {
+                self.scalar(&value.to_text(), Style::Plain, context);
+            }
             other => self.scalar(&plain_text(other), Style::Plain, context),
         }
     }
@@ -64,7 +113,9 @@ impl Emitter<'_> {
     fn map(&mut self, map: &Map) {
         let before = self.indent;
         self.indent = if before < 0 { 0 } else { before + 2 };
-        if map.keys().is_sorted_by(|a, b| natural(a, b) != Ordering::Greater) {
+        if self.form == Form::Written
+            || map.keys().is_sorted_by(|a, b| natural(a, b) != Ordering::Greater)
+        {
             for (key, value) in map {
                 self.entry(key, value);
             }
@@ -108,6 +159,17 @@ impl Emitter<'_> {
         self.indent = before;
     }
 
+    fn written(&mut self, text: &Text, context: Context) {
+        let style = match text.style() {
+            crate::Style::Plain | crate::Style::Open => return self.text(text, context),
+            crate::Style::Timestamp | crate::Style::Misplaced(_) => Style::Plain,
+            crate::Style::Single => Style::Single,
+            crate::Style::Double => Style::Double,
+            crate::Style::Literal | crate::Style::Folded => Style::Literal,
+        };
+        self.scalar(text, style, context);
+    }
+
     fn text(&mut self, text: &str, context: Context) {
         if is_word(text) {
             return self.indented(|emitter| emitter.plain(text, context != Context::Key));
@@ -119,14 +181,8 @@ impl Emitter<'_> {
     }
 
     fn any_text(&mut self, text: &str, context: Context) {
-        let wanted = if text.contains('\n') {
-            Style::Literal
-        } else if reads_as_text(text) && (context != Context::Key || text != MERGE) {
-            Style::Plain
-        } else {
-            Style::Double
-        };
-        self.scalar(text, wanted, context);
+        let is_merge = context == Context::Key && text == MERGE;
+        self.scalar(text, if is_merge { Style::Double } else { wanted(text) }, context);
     }
 
     fn scalar(&mut self, text: &str, wanted: Style, context: Context) {
@@ -149,7 +205,7 @@ impl Emitter<'_> {
     }
 
     /// Where the rest of a plain text folds: at the first single blank past the width.
-    fn fold_at(&self, rest: &str) -> Option<usize> {
+    pub(super) fn fold_at(&self, rest: &str) -> Option<usize> {
         let bytes = rest.as_bytes();
         if self.column + bytes.len() <= WIDTH {
             return None;
@@ -169,22 +225,22 @@ impl Emitter<'_> {
         rest.char_indices().enumerate().find(past).map(|(_, (at, _))| at)
     }
 
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         self.out.push_str(text);
         self.column += if text.is_ascii() { text.len() } else { text.chars().count() };
     }
 
-    fn put(&mut self, c: char) {
+    pub(super) fn put(&mut self, c: char) {
         self.out.push(c);
         self.column += 1;
     }
 
-    fn line_break(&mut self) {
+    pub(super) fn line_break(&mut self) {
         self.write_break('\n');
     }
 
     /// Moves to the indentation of the current node, on a fresh line unless already there.
-    fn line_start(&mut self) {
+    pub(super) fn line_start(&mut self) {
         let indent = usize::try_from(self.indent).unwrap_or(0);
         if !self.indention || self.column > indent || (self.column == indent && !self.whitespace) {
             self.line_break();
@@ -198,7 +254,7 @@ impl Emitter<'_> {
         self.indention = true;
     }
 
-    fn indicator(&mut self, text: &str, gap: Gap) {
+    pub(super) fn indicator(&mut self, text: &str, gap: Gap) {
         if gap != Gap::None && !self.whitespace {
             self.put(' ');
         }
@@ -208,158 +264,7 @@ impl Emitter<'_> {
         self.indention = self.indention && gap == Gap::IndentionAfter;
     }
 
-    fn plain(&mut self, text: &str, folds: bool) {
-        // An empty plain scalar still takes its separating blank.
-        if !self.whitespace {
-            self.put(' ');
-        }
-        let mut rest = text;
-        while folds && let Some(at) = self.fold_at(rest) {
-            let (line, after) = (&rest[..at], &rest[at + 1..]);
-            self.push(line);
-            self.indention = false;
-            self.line_start();
-            rest = after;
-        }
-        self.push(rest);
-        self.whitespace = false;
-        self.indention = false;
-    }
-
-    fn single(&mut self, text: &str, folds: bool) {
-        self.indicator("'", Gap::Before);
-        let (mut spaces, mut breaks) = (false, false);
-        let last = text.len().saturating_sub(1);
-        let mut rest = text.char_indices().peekable();
-        while let Some((at, c)) = rest.next() {
-            if c == ' ' {
-                let next_is_space = rest.peek().is_some_and(|(_, next)| *next == ' ');
-                let inside = at > 0 && at < last;
-                if folds && !spaces && self.column > WIDTH && inside && !next_is_space {
-                    self.line_start();
-                } else {
-                    self.put(c);
-                }
-                spaces = true;
-            } else if is_break(c) {
-                if !breaks && c == '\n' {
-                    self.line_break();
-                }
-                self.write_break(c);
-                self.indention = true;
-                breaks = true;
-            } else {
-                if breaks {
-                    self.line_start();
-                }
-                self.put(c);
-                if c == '\'' {
-                    self.put(c);
-                }
-                self.indention = false;
-                spaces = false;
-                breaks = false;
-            }
-        }
-        self.indicator("'", Gap::None);
-        self.whitespace = false;
-        self.indention = false;
-    }
-
-    fn double(&mut self, text: &str, folds: bool) {
-        self.indicator("\"", Gap::Before);
-        let mut spaces = false;
-        // The emitter looks for a byte order mark at the start whichever character it is at.
-        let starts_with_mark = text.starts_with('\u{feff}');
-        let last = text.len().saturating_sub(1);
-        let mut rest = text.char_indices().peekable();
-        while let Some((at, c)) = rest.next() {
-            if starts_with_mark || !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
-                let escape = escaped(c);
-                self.column += escape.chars().count();
-                self.out.push_str(&escape);
-                spaces = false;
-            } else if c == ' ' {
-                if folds && !spaces && self.column > WIDTH && at > 0 && at < last {
-                    self.line_start();
-                    if rest.peek().is_some_and(|(_, next)| *next == ' ') {
-                        self.put('\\');
-                    }
-                } else {
-                    self.put(c);
-                }
-                spaces = true;
-            } else {
-                self.put(c);
-                spaces = false;
-            }
-        }
-        self.indicator("\"", Gap::None);
-        self.whitespace = false;
-        self.indention = false;
-    }
-
-    fn literal(&mut self, text: &str) {
-        self.indicator("|", Gap::Before);
-        if text.starts_with(|c| c == ' ' || is_break(c)) {
-            self.indicator("2", Gap::None);
-        }
-        let mut backwards = text.chars().rev();
-        match (backwards.next().is_some_and(is_break), backwards.next()) {
-            (false, _) => self.indicator("-", Gap::None),
-            (true, None) => self.indicator("+", Gap::None),
-            (true, Some(c)) if is_break(c) => self.indicator("+", Gap::None),
-            _ => {}
-        }
-        self.line_break();
-        self.indention = true;
-        self.whitespace = true;
-        let mut breaks = true;
-        for c in text.chars() {
-            if is_break(c) {
-                self.write_break(c);
-                self.indention = true;
-                breaks = true;
-            } else {
-                if breaks {
-                    self.line_start();
-                }
-                self.put(c);
-                self.indention = false;
-                breaks = false;
-            }
-        }
-    }
-
-    /// What [`Self::literal`] writes, line by line, for a text that [`is_simple_block`].
-    fn simple_block(&mut self, text: &str) {
-        let body = text.strip_suffix('\n').unwrap_or(text);
-        self.indicator("|", Gap::Before);
-        if text.starts_with([' ', '\n']) {
-            self.indicator("2", Gap::None);
-        }
-        if body.len() == text.len() {
-            self.indicator("-", Gap::None);
-        } else if body.is_empty() || body.ends_with('\n') {
-            self.indicator("+", Gap::None);
-        }
-        for line in body.split('\n') {
-            self.line_break();
-            self.indention = true;
-            self.whitespace = true;
-            if !line.is_empty() {
-                self.line_start();
-                self.push(line);
-                self.indention = false;
-            }
-        }
-        if body.len() < text.len() {
-            self.line_break();
-            self.indention = true;
-        }
-    }
-
-    fn write_break(&mut self, c: char) {
+    pub(super) fn write_break(&mut self, c: char) {
         self.out.push(c);
         self.column = 0;
     }
@@ -367,7 +272,7 @@ impl Emitter<'_> {
 
 /// White space around an indicator.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gap {
+pub(super) enum Gap {
     None,
     Before,
     /// Before it, and a nested block may start on the same line.
@@ -382,8 +287,14 @@ mod tests {
 
     fn entry(text: &str, indent: isize, write: fn(&mut Emitter<'_>, &str)) -> String {
         let mut out = String::new();
-        let mut emitter =
-            Emitter { out: &mut out, column: 0, indent, whitespace: true, indention: true };
+        let mut emitter = Emitter {
+            out: &mut out,
+            form: Form::Printed,
+            column: 0,
+            indent,
+            whitespace: true,
+            indention: true,
+        };
         emitter.line_start();
         emitter.indicator("key:", Gap::None);
         write(&mut emitter, text);
