@@ -272,9 +272,11 @@ impl Build<'_> {
                     "expected kind '{COMPONENT_KIND}' for path '{directory}' but got '{kind}'"
                 )));
             }
-            build
+            let mut gathered = build
                 .accumulate(&component, gathered)
-                .during(|| format!("recursed accumulation of path '{directory}'"))
+                .during(|| format!("recursed accumulation of path '{directory}'"))?;
+            gathered.fields.again()?;
+            Ok(gathered)
         };
         run(self).map_err(|error| match error {
             Error::Limit(_) | Error::Refused(_) => error,

@@ -52,7 +52,10 @@ struct ValueTarget {
 
 /// The arguments of a configuration object, without what makes it an object.
 fn arguments(config: &Resource) -> Value {
-    let mut map = config.value.as_map().cloned().unwrap_or_default();
+    let mut value = config.value.clone();
+    // Only a build puts what cannot be read back where it is.
+    let _ = value.settle();
+    let Value::Map(mut map) = value else { return Map::new().into() };
     for key in ["apiVersion", "kind", "metadata"] {
         map.shift_remove(key);
     }

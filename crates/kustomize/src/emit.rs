@@ -97,9 +97,7 @@ pub(crate) fn finish(
         }
         annotate(resource, asks("originAnnotations"), asks("transformerAnnotations"));
         unquoted::map(resource.value.at(&["metadata", "annotations"]))?;
-        for field in ["data", "binaryData"].iter().filter(|_| resource.history.generated) {
-            unquoted::map(resource.value.get(field))?;
-        }
+        resource.refuse_unquoted_data()?;
         if resource.flow {
             resource.value.unfold();
         }

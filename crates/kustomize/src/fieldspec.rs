@@ -220,6 +220,17 @@ impl Fields {
         Ok(())
     }
 
+    /// Merges all of this anew, as the reference does after a component.
+    pub(crate) fn again(&mut self) -> Result<(), Error> {
+        match self.0.take() {
+            Some(Cow::Owned(all)) => self.merge(Cow::Owned(all)),
+            known => {
+                self.0 = known;
+                Ok(())
+            }
+        }
+    }
+
     /// Adds what a base has.
     pub(crate) fn absorb(&mut self, base: Self) -> Result<(), Error> {
         base.0.map_or(Ok(()), |config| self.merge(config))
@@ -339,8 +350,8 @@ fn walk(
     }
     if create == Create::Nothing {
         return match map.get_mut(&first) {
-            Some(field) => walk(field, rest, create, set),
-            None => Ok(true),
+            Some(field) if !field.is_null() => walk(field, rest, create, set),
+            _ => Ok(true),
         };
     }
     let field = map.entry(first.into()).or_default();

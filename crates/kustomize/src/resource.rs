@@ -8,6 +8,7 @@ use manifest::{Gvk, Map, Value};
 
 use crate::Error;
 use crate::shared::Shared;
+use crate::unquoted;
 
 /// The namespace that objects outside of namespaces are filed under.
 pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
@@ -269,6 +270,12 @@ impl Resource {
             .flatten()
             .map(|(key, value)| (key.to_string(), text(key, value)))
             .collect()
+    }
+
+    /// Generated data was set entry by entry.
+    pub(crate) fn refuse_unquoted_data(&self) -> Result<(), Error> {
+        let mut fields = ["data", "binaryData"].iter().filter(|_| self.history.generated);
+        fields.try_for_each(|field| unquoted::map(self.value.get(field)))
     }
 
     /// Sets labels or annotations; none removes the field.

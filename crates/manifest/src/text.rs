@@ -24,10 +24,14 @@ pub enum Style {
     Folded,
     /// Without quotes, a date or a time, which is written in full when it is read again.
     Timestamp,
+    /// Without quotes, a truth value that is not written as it is printed (`True`).
+    Truth,
+    /// As `!!binary`, in base64.
+    Binary,
     /// Without quotes in a field of another type, which it must not stay in.
     Misplaced(Tag),
-    /// Without quotes and set by kustomize itself, which leaves open what it means: what is put in
-    /// its place may be something else than text.
+    /// Without quotes and set by kustomize itself: only when it is printed and read again shows what
+    /// it means.
     Open,
 }
 
@@ -62,7 +66,7 @@ impl Tag {
 impl Style {
     /// Whether whatever is written so is text.
     pub fn is_text(self) -> bool {
-        !matches!(self, Self::Plain | Self::Timestamp | Self::Open | Self::Misplaced(_))
+        matches!(self, Self::Single | Self::Double | Self::Literal | Self::Folded)
     }
 }
 
@@ -94,6 +98,7 @@ impl Text {
         let settled = match self.style {
             Style::Folded => Some(yaml::refold(self)),
             Style::Timestamp => yaml::timestamp(self),
+            Style::Binary => yaml::decode_base64(self),
             Style::Misplaced(tag) => {
                 let (found, value) = (yaml::tag_of(self), self.to_string());
                 return Err(yaml::Error::Tag { found, value, wanted: tag.text().to_owned() });

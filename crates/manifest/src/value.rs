@@ -139,12 +139,7 @@ impl Value {
         if matches!(self, Self::String(old) if old.style().is_text()) {
             return self.set_text(spelling);
         }
-        *self = match yaml::resolve_plain(spelling) {
-            Self::String(text) if text.style() == Style::Plain => {
-                Text::new(text.into_string(), Style::Open).into()
-            }
-            other => other,
-        };
+        *self = Text::new(spelling, Style::Open).into();
     }
 
     /// Makes folded texts literal ones, which do not change when they are printed and read again.
@@ -163,6 +158,15 @@ impl Value {
     /// field of another type.
     pub fn settle(&mut self) -> Result<(), yaml::Error> {
         match self {
+            Self::String(text) if text.style() == Style::Truth => {
+                *self = Self::Bool(text.eq_ignore_ascii_case("true"));
+            }
+            Self::String(text) if text.style() == Style::Open => {
+                *self = yaml::resolve_plain(text);
+                if !matches!(self, Self::String(text) if text.style() == Style::Open) {
+                    self.settle()?;
+                }
+            }
             Self::String(text) => text.settle()?,
             Self::Number(numeral) => numeral.spelling = None,
             Self::List(items) => items.iter_mut().try_for_each(Self::settle)?,

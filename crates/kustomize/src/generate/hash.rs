@@ -1,6 +1,8 @@
 //! The suffix that changes with the content of an object.
 
 use manifest::{Map, Value, yaml};
+
+use crate::patch::json6902::through_doubles;
 use sha2::{Digest, Sha256};
 
 /// How many digits of the digest are used.
@@ -10,7 +12,7 @@ const DIGITS: usize = 10;
 pub(crate) fn suffix(value: &Value) -> String {
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
     let mut content = Map::new();
-    let field = |name: &str| value.get(name).cloned().unwrap_or_else(|| "".into());
+    let field = |name: &str| value.get(name).map_or_else(|| "".into(), hashed);
     let optional = match kind {
         "ConfigMap" => Some("binaryData"),
         "Secret" => Some("stringData"),
@@ -26,7 +28,7 @@ pub(crate) fn suffix(value: &Value) -> String {
                 content.insert("type".into(), field("type"));
             }
             if let Some(more @ Value::Map(_)) = value.get(optional) {
-                content.insert(optional.into(), more.clone());
+                content.insert(optional.into(), hashed(more));
             }
         }
         None => {
@@ -34,6 +36,21 @@ pub(crate) fn suffix(value: &Value) -> String {
         }
     }
     encode(&yaml::to_json(&content.into()))
+}
+
+/// A field as it is hashed: a mapping as JSON, a scalar as it is spelled; of anything else nothing.
+fn hashed(field: &Value) -> Value {
+    match field {
+        Value::Map(_) => {
+            let mut field = field.clone();
+            // What cannot be read back fails the build at its end.
+            let _ = field.settle();
+            through_doubles(&mut field);
+            field
+        }
+        Value::List(_) => Value::Null,
+        scalar => scalar.to_text().into(),
+    }
 }
 
 /// Digits that cannot spell words.

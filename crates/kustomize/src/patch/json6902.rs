@@ -1,6 +1,6 @@
 //! JSON patch (RFC 6902), with the leniencies and texts of the library that kustomize links.
 
-use manifest::value::Number;
+use manifest::value::{Number, Numeral};
 use manifest::{Map, Text, Value, yaml};
 
 use crate::Error;
@@ -68,17 +68,31 @@ impl JsonPatch {
     }
 }
 
-/// A patched object has been JSON, in which every number is a double and no text has a style.
+/// Every number becomes a double, as it does in JSON.
+pub(crate) fn through_doubles(value: &mut Value) {
+    match value {
+        Value::Number(numeral) => *numeral = Number::from(double(numeral.number())).into(),
+        Value::List(items) => items.iter_mut().for_each(through_doubles),
+        Value::Map(map) => map.values_mut().for_each(through_doubles),
+        _ => {}
+    }
+}
+
+fn double(number: Number) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "the loss is the rule")]
+    match number {
+        Number::Int(int) => int as f64,
+        Number::UInt(int) => int as f64,
+        Number::Float(float) => float,
+    }
+}
+
+/// A patched object has been JSON, and then YAML again with the spelling and style of its writer.
 fn through_json(value: &mut Value) {
     match value {
-        Value::Number(number) => {
-            #[expect(clippy::cast_precision_loss, reason = "the loss is the rule")]
-            let double = match number.number() {
-                Number::Int(int) => int as f64,
-                Number::UInt(int) => int as f64,
-                Number::Float(float) => float,
-            };
-            *number = Number::from(double).into();
+        Value::Number(numeral) => {
+            let double = double(numeral.number());
+            *numeral = Numeral::spelled(Number::from(double), &yaml::general(double));
         }
         Value::String(text) => *text = Text::new(&**text, yaml::printed_style(text)),
         Value::List(items) => items.iter_mut().for_each(through_json),

@@ -74,7 +74,7 @@ fn in_place_of(dest: Option<&Value>, patch: &Value) -> Value {
         None => return patch.clone(),
     };
     match (style, patch) {
-        (Style::Plain, Value::String(text)) if text.style() == Style::Timestamp => patch.clone(),
+        (Style::Plain, Value::String(text)) if !text.style().is_text() => patch.clone(),
         (_, Value::String(text)) => Text::new(&**text, style).into(),
         (style, Value::Bool(_) | Value::Number(_)) if style.is_text() => {
             Text::new(patch.to_text(), style).into()
@@ -221,10 +221,11 @@ impl<'a> Merger<'a> {
     ) -> Result<Vec<Value>, Error> {
         let mut all: Vec<Vec<String>> = Vec::new();
         let by_key = keys.iter().any(|key| !key.is_empty());
+        let is_map = |item: &Value| matches!(item, Value::Map(_));
+        for item in dest.iter().filter(|_| by_key) {
+            expect_kind(Some(item), "MappingNode", is_map)?;
+        }
         for item in patch.into_iter().flatten().chain(&dest) {
-            if by_key {
-                expect_kind(Some(item), "MappingNode", |item| matches!(item, Value::Map(_)))?;
-            }
             let values: Vec<_> = keys.iter().map(|key| value_of(item, key)).collect();
             if !all.contains(&values) {
                 all.push(values);
@@ -240,8 +241,14 @@ impl<'a> Merger<'a> {
             (valid_keys, valid_values) = valid(&all, values, keys);
             let (own_keys, own_values) =
                 valid(std::slice::from_ref(&valid_values), &valid_values, &valid_keys);
-            let find =
-                |items: &[Value]| items.iter().position(|item| fits(item, &own_keys, &own_values));
+            // The search ends where an item cannot have the key.
+            let searched = |items: &[Value]| {
+                items.iter().take_while(|item| !by_key || is_map(item) || item.is_null()).count()
+            };
+            let find = |items: &[Value]| {
+                let mut items = items[..searched(items)].iter();
+                items.position(|item| fits(item, &own_keys, &own_values))
+            };
             let other = patch.and_then(|items| items.get(find(items)?));
             let slot = find(&dest);
             let own = slot.and_then(|at| dest.get(at)).cloned();

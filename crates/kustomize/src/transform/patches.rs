@@ -279,6 +279,7 @@ fn json6902(
             resource.remember_id();
         }
         // The library works on JSON: what was left out is a written null from here on.
+        resource.refuse_unquoted_data()?;
         resource.blanks.clear();
         resource.flow = false;
         resource.history.generated = false;

@@ -27,13 +27,11 @@ pub(crate) fn put(
     if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
         value = joined(field, &value, options)?.into();
     }
+    let kept = tag(field);
     *field = match field {
         Value::Map(_) | Value::List(_) => value,
-        Value::Null if place == Place::Made => yaml::resolve_plain(&value.to_text()),
-        Value::String(text) if text.style() == Style::Open => yaml::resolve_plain(&value.to_text()),
-        Value::String(text) if !matches!(text.style(), Style::Timestamp | Style::Misplaced(_)) => {
-            Text::new(value.to_text(), text.style()).into()
-        }
+        Value::Null if place == Place::Made => Text::new(value.to_text(), Style::Open).into(),
+        Value::String(text) if kept.is_none() => Text::new(value.to_text(), text.style()).into(),
         _ => retyped(field, &value.to_text()),
     };
     Ok(())
@@ -82,6 +80,7 @@ fn tag(scalar: &Value) -> Option<Tag> {
         Value::Number(_) => Some(Tag::Int),
         Value::String(text) => match text.style() {
             Style::Timestamp => Some(Tag::Timestamp),
+            Style::Truth => Some(Tag::Bool),
             Style::Misplaced(wanted) => Some(wanted),
             _ => None,
         },

@@ -1,7 +1,7 @@
 //! Values copied from one object to fields of others.
 
 use manifest::pattern::compile;
-use manifest::{Map, Value, path, yaml};
+use manifest::{Map, Style, Text, Value, path, yaml};
 
 use crate::Error;
 use crate::error::During;
@@ -25,7 +25,9 @@ pub(crate) fn apply(resources: &mut Resources, entries: &[ReplacementEntry]) -> 
             (Some(_), Some(_)) => {
                 return Err(Error::rule("value and resource selectors are mutually exclusive"));
             }
-            (Some(text), None) => Source { value: yaml::resolve_plain(text), at: None },
+            (Some(text), None) => {
+                Source { value: Text::new(text.as_str(), Style::Open).into(), at: None }
+            }
             (None, Some(source)) => read(resources, source)?,
         };
         for target in targets {

@@ -169,11 +169,19 @@ fn expand_in(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), 
 
 /// Expands a value that is a text, which loses its quotes by that.
 fn expand_text(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<(), Error> {
-    if let Value::String(text) = value
-        && text.style() != Style::Timestamp
-    {
-        *value = expand(text, values);
-        unquoted::texts(value)?;
+    let Value::String(text) = value else { return Ok(()) };
+    match text.style() {
+        Style::Timestamp | Style::Truth => {}
+        Style::Misplaced(_) => {
+            return value.settle().map_err(|error| Error::rule(error.to_string()));
+        }
+        style => {
+            if style == Style::Binary {
+                value.settle().map_err(|error| Error::rule(error.to_string()))?;
+            }
+            *value = expand(&value.to_text(), values);
+            unquoted::texts(value)?;
+        }
     }
     Ok(())
 }

@@ -155,22 +155,17 @@ impl Builder {
         if place.unended {
             text = text.strip_suffix('\n').unwrap_or(text);
         }
-        let value = if self.is_annotation() && !(plain && is_null(text)) {
-            let style = scalar::style_of(style);
-            Text::new(text, if style == Style::Folded { Style::Literal } else { style }).into()
+        let left_out = plain && text.is_empty() && tag.is_none();
+        let in_flow_map =
+            matches!(self.stack.last(), Some(Open { node: Value::Map(_), flow: true, .. }));
+        if left_out {
+            let path = self.path();
+            self.blanks.push(path);
+        }
+        let value = if left_out && in_flow_map && self.dialect == Dialect::Manifest {
+            "".into()
         } else {
-            let left_out = plain && text.is_empty() && tag.is_none();
-            let in_flow_map =
-                matches!(self.stack.last(), Some(Open { node: Value::Map(_), flow: true, .. }));
-            if left_out {
-                let path = self.path();
-                self.blanks.push(path);
-            }
-            if left_out && in_flow_map && self.dialect == Dialect::Manifest {
-                "".into()
-            } else {
-                self.resolved(text, style, tag)?
-            }
+            self.resolved(text, style, tag)?
         };
         self.value(value, place)
     }
@@ -179,32 +174,13 @@ impl Builder {
     fn resolved(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, Error> {
         let plain = style == ScalarStyle::Plain;
         let scalar = resolve(text, plain, tag, self.dialect)?;
+        let binary = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "binary");
         Ok(match (scalar, style) {
             (scalar, _) if self.dialect == Dialect::Configuration => scalar.into_value(),
+            (Scalar::Text(_), _) if binary => Text::new(text, Style::Binary).into(),
             (Scalar::Text(text), _) if !plain => Text::new(text, scalar::style_of(style)).into(),
             (scalar, _) => scalar.into_spelled(text),
         })
-    }
-
-    /// Whether the value that comes next is an entry of `metadata.annotations`.
-    fn is_annotation(&self) -> bool {
-        let named =
-            |open: &Open, name: &str| matches!(&open.key, Some(NextKey::Text(key)) if key == name);
-        let inside = |object: &[Open]| match object {
-            [root, metadata, annotations] => {
-                named(root, "metadata")
-                    && named(metadata, "annotations")
-                    && annotations.key.is_some()
-            }
-            _ => false,
-        };
-        self.dialect == Dialect::Manifest
-            && match self.stack.as_slice() {
-                [list, _, object @ ..] if named(list, "items") && list.is_a("List") => {
-                    inside(object)
-                }
-                object => inside(object),
-            }
     }
 
     fn key(
@@ -304,10 +280,6 @@ impl Builder {
 }
 
 impl Open {
-    fn is_a(&self, kind: &str) -> bool {
-        self.node.get("kind").and_then(Value::as_str) == Some(kind)
-    }
-
     fn line_of(&self, key: &str) -> Option<usize> {
         let map = self.node.as_map().filter(|map| map.contains_key(key))?;
         let at = map.keys().position(|known| known == key)?;
@@ -331,10 +303,6 @@ fn depth_of(value: &Value) -> usize {
     if matches!(value, Value::List(_) | Value::Map(_)) { value.depth() } else { 0 }
 }
 
-fn is_null(text: &str) -> bool {
-    scalar::resolve(text, Dialect::Manifest) == Ok(Scalar::Null)
-}
-
 fn resolve<'a>(
     text: &'a str,
     plain: bool,
@@ -351,7 +319,7 @@ fn resolve<'a>(
     };
     let wanted = format!("!!{}", tag.suffix);
     match tag.suffix.as_str() {
-        "binary" => decode_base64(text)
+        "binary" => scalar::decode_base64(text)
             .map(|text| Scalar::Text(text.into()))
             .ok_or_else(|| Error::Tag { found: "!!str", value: text.to_owned(), wanted }),
         "bool" | "int" | "float" | "null" | "timestamp" => {
@@ -364,28 +332,4 @@ fn resolve<'a>(
         }
         _ => Ok(Scalar::Text(text.into())),
     }
-}
-
-/// Standard base64 with padding, white space ignored, whose content is text.
-fn decode_base64(text: &str) -> Option<String> {
-    let mut bits = 0_u32;
-    let mut count = 0_u32;
-    let mut bytes = Vec::new();
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -29,8 +29,8 @@ pub(super) fn plain_text(value: &Value) -> Cow<'static, str> {
     }
 }
 
-/// Go's shortest `%g`.
-pub(super) fn general<T: std::fmt::Display + std::fmt::LowerExp>(number: T) -> String {
+/// Go's shortest `%g`, which is how YAML spells a double.
+pub fn general<T: std::fmt::Display + std::fmt::LowerExp>(number: T) -> String {
     let scientific = format!("{number:e}");
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or_default();

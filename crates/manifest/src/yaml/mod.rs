@@ -18,9 +18,9 @@ mod text;
 mod write;
 
 pub(crate) use fold::refold;
-pub use json::to_json;
+pub use json::{general, to_json};
 pub use read::{ALIAS_NODES_MAX, DEPTH_MAX, Document, Error, Step, TEXT_BYTES_MAX};
-pub(crate) use scalar::{tag_of, timestamp};
+pub(crate) use scalar::{decode_base64, tag_of, timestamp};
 pub use write::{printed_style, to_source, to_string, write};
 
 use crate::Value;
@@ -35,9 +35,6 @@ pub enum Dialect {
 }
 
 /// Reads every document of a file of manifests; empty documents are left out.
-///
-/// Values of `metadata.annotations` are text exactly as written, whatever they look like: that is
-/// what kustomize makes of them.
 pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
     let mut documents = read_as_written(text)?;
     for document in &mut documents {

@@ -164,14 +164,13 @@ fn events(text: &str, builder: &mut Builder) -> Result<(), Error> {
         return Err(Error::Syntax { line: line + 1, what });
     }
     let open_end = OpenEnd::of(text);
+    let mut braces = Braces { chars: text.chars(), passed: 0 };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Error::Syntax {
             line: error.marker().line(),
             what: error.info().to_owned(),
         })?;
         let line = span.start.line();
-        // A flow mapping's start is its brace; a block mapping's start has no extent.
-        let flow = span.start.index() != span.end.index();
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
@@ -180,7 +179,11 @@ fn events(text: &str, builder: &mut Builder) -> Result<(), Error> {
                 let place = Place { anchor, line, unended, flow: false };
                 builder.scalar(&text, style, tag.as_deref(), place)?;
             }
-            Event::MappingStart(anchor, _) => {
+            Event::MappingStart(anchor, tag) => {
+                // A flow mapping's start is its brace; a block mapping's start has no extent. Both
+                // hold an anchor or a tag that stands before.
+                let extends = span.start.index() != span.end.index();
+                let flow = extends && (anchor == 0 && tag.is_none() || braces.end_at(span.end));
                 builder.open(Node::Map { flow }, Place { anchor, line, ..Place::default() })?;
             }
             Event::SequenceStart(anchor, _) => {
@@ -193,6 +196,21 @@ fn events(text: &str, builder: &mut Builder) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Looks for braces at places that come in the order of the text.
+struct Braces<'a> {
+    chars: std::str::Chars<'a>,
+    /// How many characters lie behind.
+    passed: usize,
+}
+
+impl Braces<'_> {
+    fn end_at(&mut self, end: saphyr_parser::Marker) -> bool {
+        let Some(skipped) = end.index().checked_sub(self.passed + 1) else { return false };
+        self.passed = end.index();
+        self.chars.nth(skipped) == Some('{')
+    }
 }
 
 /// Whether go-yaml refuses a character wherever it stands.

@@ -63,6 +63,9 @@ impl Scalar<'_> {
                 Value::Number(Numeral::spelled(number, spelling))
             }
             Self::Timestamp(_) => Text::new(spelling, Style::Timestamp).into(),
+            Self::Bool(_) if spelling != "true" && spelling != "false" => {
+                Text::new(spelling, Style::Truth).into()
+            }
             other => other.into_value(),
         }
     }
@@ -282,4 +285,28 @@ fn days_of(year: u32, month: u32) -> u32 {
         2 => 28,
         _ => 31,
     }
+}
+
+/// Standard base64 with padding, white space ignored, whose content is text.
+pub(crate) fn decode_base64(text: &str) -> Option<String> {
+    let mut bits = 0_u32;
+    let mut count = 0_u32;
+    let mut bytes = Vec::new();
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6) | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
+        }
+    }
+    String::from_utf8(bytes).ok()
 }

@@ -161,8 +161,12 @@ impl Emitter<'_> {
 
     fn written(&mut self, text: &Text, context: Context) {
         let style = match text.style() {
-            crate::Style::Plain | crate::Style::Open => return self.text(text, context),
-            crate::Style::Timestamp | crate::Style::Misplaced(_) => Style::Plain,
+            crate::Style::Plain | crate::Style::Open | crate::Style::Binary => {
+                return self.text(text, context);
+            }
+            crate::Style::Timestamp | crate::Style::Truth | crate::Style::Misplaced(_) => {
+                Style::Plain
+            }
             crate::Style::Single => Style::Single,
             crate::Style::Double => Style::Double,
             crate::Style::Literal | crate::Style::Folded => Style::Literal,
