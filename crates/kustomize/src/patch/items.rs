@@ -56,16 +56,28 @@ pub(super) fn valid(
 }
 
 /// Whether an item has these values under the keys.
-pub(super) fn fits(item: &Value, keys: &[String], values: &[String]) -> bool {
+pub(super) fn has(item: &Value, keys: &[String], values: &[String]) -> bool {
+    compare(item, keys, values, |field, value| field == value)
+}
+
+/// Whether an item is replaced by one with these values: an empty value stands for any.
+fn fits(item: &Value, keys: &[String], values: &[String]) -> bool {
+    compare(item, keys, values, |field, value| value.is_empty() || field == value)
+}
+
+fn compare(
+    item: &Value,
+    keys: &[String],
+    values: &[String],
+    same: impl Fn(&str, &str) -> bool,
+) -> bool {
     if keys.first().is_some_and(String::is_empty) {
         return values.first().is_some_and(|value| item.to_text() == *value);
     }
+    let mut pairs = keys.iter().zip(values);
     item.as_map().is_some()
         && !values.is_empty()
-        && keys.iter().zip(values).all(|(key, value)| match item.get(key) {
-            Some(field) => value.is_empty() || field.to_text() == *value,
-            None => false,
-        })
+        && pairs.all(|(key, value)| item.get(key).is_some_and(|f| same(&f.to_text(), value)))
 }
 
 /// Replaces the items that fit by `element`, or adds it; `None` removes them.

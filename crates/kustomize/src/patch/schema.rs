@@ -183,9 +183,11 @@ impl Schema {
 
     fn field_of(&mut self, property: &Value, ids: &HashMap<&str, usize>, depth: usize) -> Field {
         let text = |key| property.get(key).and_then(Value::as_str);
-        if text("type") == Some("array") {
-            let merged = text("x-kubernetes-patch-strategy")
-                .is_some_and(|strategies| strategies.split(',').any(|one| one == "merge"));
+        let merged = text("x-kubernetes-patch-strategy")
+            .is_some_and(|strategies| strategies.split(',').any(|one| one == "merge"));
+        // The strategy alone makes a list, of whose items only its type tells.
+        let typed = text("type") == Some("array");
+        if typed || merged {
             let listed = property.get("x-kubernetes-list-map-keys").and_then(Value::as_list);
             let keys = match listed {
                 Some(keys) => keys.iter().map(Value::to_text).collect(),
@@ -193,7 +195,8 @@ impl Schema {
                     text("x-kubernetes-patch-merge-key").map(str::to_owned).into_iter().collect()
                 }
             };
-            let inside = property.get("items").and_then(|items| self.inside(items, ids, depth));
+            let items = property.get("items").filter(|_| typed);
+            let inside = items.and_then(|items| self.inside(items, ids, depth));
             return Field { inside, shape: Shape::List, merge: merged.then_some(keys) };
         }
         if let Some(values) = property.get("additionalProperties") {

@@ -9,7 +9,7 @@ use manifest::{Key, Map, Style, Text, Value};
 use crate::Error;
 use crate::resource::Resource;
 
-use super::items::{append, fits, set_element, unify, valid, value_of};
+use super::items::{append, has, set_element, unify, valid, value_of};
 use super::schema::{Node, Schema};
 
 const DIRECTIVE: &str = "$patch";
@@ -241,14 +241,8 @@ impl<'a> Merger<'a> {
             (valid_keys, valid_values) = valid(&all, values, keys);
             let (own_keys, own_values) =
                 valid(std::slice::from_ref(&valid_values), &valid_values, &valid_keys);
-            // The search ends where an item cannot have the key.
-            let searched = |items: &[Value]| {
-                items.iter().take_while(|item| !by_key || is_map(item) || item.is_null()).count()
-            };
-            let find = |items: &[Value]| {
-                let mut items = items[..searched(items)].iter();
-                items.position(|item| fits(item, &own_keys, &own_values))
-            };
+            let find =
+                |items: &[Value]| items.iter().position(|item| has(item, &own_keys, &own_values));
             let other = patch.and_then(|items| items.get(find(items)?));
             let slot = find(&dest);
             let own = slot.and_then(|at| dest.get(at)).cloned();

@@ -42,8 +42,8 @@ fn incomplete() -> Error {
 }
 
 fn ids(resource: &Resource) -> Result<Vec<Id>, Error> {
-    // The reference keeps former names in a text with commas between them.
-    if resource.former_ids().any(|id| id.name.contains(',')) {
+    // The reference keeps former names in a text with commas between them, and empty ones not at all.
+    if resource.former_ids().any(|id| id.name.is_empty() || id.name.contains(',')) {
         return Err(Error::rule(
             "number of previous names, number of previous namespaces, number of previous kinds not \
              equal",
