@@ -73,7 +73,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     let layer = Layer { at, file, file_name };
     build.use_schema_of(&layer)?;
     let mut gathered = build.accumulate(&layer, Gathered::default())?;
-    add_hashes(&mut gathered.resources);
+    hash::apply(&mut gathered.resources)?;
     let config = gathered.fields.get();
     let resources = &mut gathered.resources;
     let mut references = References::new(resources, &config.name_reference)?;
@@ -91,14 +91,6 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     emit::order(resources, &layer.file, options)?;
     let documents = gathered.resources.0.into_iter().map(|resource| resource.value).collect();
     Ok(Built { documents, warnings: build.warnings })
-}
-
-fn add_hashes(resources: &mut Resources) {
-    for resource in resources.iter_mut().filter(|resource| resource.history.needs_hash) {
-        let name = format!("{}-{}", resource.name(), hash::suffix(&resource.value));
-        resource.remember_id();
-        resource.set_name(&name);
-    }
 }
 
 impl Build<'_> {

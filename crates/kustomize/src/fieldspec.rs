@@ -374,8 +374,8 @@ fn walk(
     }
     if create == Create::Nothing {
         return match map.get_mut(&first) {
-            Some(field) if !field.is_null() => walk(field, rest, create, set),
-            _ => Ok(true),
+            Some(field) => walk(field, rest, create, set),
+            None => Ok(true),
         };
     }
     let field = map.entry(first.into()).or_default();

@@ -85,8 +85,11 @@ pub(crate) fn one(
 
 /// Answers whether the label was not there before.
 fn set(value: &mut Value, (key, text): (&String, &String)) -> Result<bool, Error> {
-    if !matches!(value, Value::Map(_) | Value::Null) {
-        return Err(Error::wrong_kind(value, "MappingNode"));
+    match value {
+        Value::Map(_) => {}
+        // A null that is not to be made something else stays.
+        Value::Null => return Ok(false),
+        _ => return Err(Error::wrong_kind(value, "MappingNode")),
     }
     let map = map_of(value);
     let is_new = !map.contains_key(key.as_str());

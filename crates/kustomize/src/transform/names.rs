@@ -52,7 +52,7 @@ pub(crate) fn one(
 
 fn extend(value: &mut Value, affix: &str, end: End) -> Result<(), Error> {
     expect_scalar(value)?;
-    let name = value.to_text();
+    let name = if value.is_null() { "null".to_owned() } else { value.to_text() };
     let name = match end {
         End::Prefix => format!("{affix}{name}"),
         End::Suffix => format!("{name}{affix}"),
