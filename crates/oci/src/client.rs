@@ -24,10 +24,11 @@ use crate::keychain::Keychain;
 use crate::reference::Reference;
 use crate::select::Select;
 use crate::transport::{Clock, Proxy, SystemClock, Tls, Transport, authority, read_body, refusal};
+use crate::verify::Trusted;
 use crate::wording::{body_text, shown};
 
 /// What the distribution specification asks registries to take, and clients to stop at.
-const MANIFEST_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 /// One page of tags.
 const TAG_PAGE: usize = 1000;
 const TAG_PAGE_BYTES_MAX: u64 = 4 << 20;
@@ -128,10 +129,10 @@ impl Client {
         Ok(Pin { tag: Some(tag), digest })
     }
 
-    /// The image manifest behind a pin, by digest.
-    pub async fn pull(&self, reference: &Reference, pin: &Pin) -> Result<Image, Error> {
+    /// The image manifest behind a trusted pin, by digest.
+    pub async fn pull(&self, reference: &Reference, trusted: &Trusted) -> Result<Image, Error> {
         let failed = |source| Error::Pull { url: reference.url().into(), source };
-        let mut digest = pin.digest.clone();
+        let mut digest = trusted.pin().digest.clone();
         for _ in 0..INDEX_DEPTH_MAX {
             let (media_type, body) = self.manifest(reference, &digest).await.map_err(failed)?;
             match media_type.as_str() {
@@ -212,7 +213,7 @@ impl Client {
     }
 
     /// Media type and bytes of a manifest whose digest is checked.
-    async fn manifest(
+    pub(crate) async fn manifest(
         &self,
         reference: &Reference,
         digest: &Digest,
@@ -288,7 +289,7 @@ impl Client {
     }
 }
 
-fn manifest_ask(method: Method, name: &str) -> Ask {
+pub(crate) fn manifest_ask(method: Method, name: &str) -> Ask {
     let mut ask = Ask::new(method, &["manifests", name]);
     let accepted =
         [SCHEMA_1, SCHEMA_1_SIGNED, DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_LIST, OCI_INDEX];
@@ -298,7 +299,7 @@ fn manifest_ask(method: Method, name: &str) -> Ask {
     ask
 }
 
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 

@@ -65,8 +65,9 @@ pub enum Operation {
     Copy,
 }
 
-/// A chosen layer.
+/// A chosen layer. Only an [`Image`] gives one, so its bytes are behind the same proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Layer {
     /// Which blob.
     pub descriptor: Descriptor,
@@ -74,8 +75,10 @@ pub struct Layer {
     pub operation: Operation,
 }
 
-/// A pulled image manifest; for an index that of its linux/amd64 child.
+/// A pulled image manifest; for an index that of its linux/amd64 child. Only a pull of something
+/// [trusted](crate::verify::Trusted) gives one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Image {
     /// Its annotations, for `status.artifact.metadata`.
     pub annotations: BTreeMap<String, String>,

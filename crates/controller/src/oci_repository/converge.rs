@@ -229,7 +229,13 @@ async fn pull(
     let Request { reference, layer, .. } = attempt.request;
     let text = format!("failed to pull artifact from '{}'", reference.url());
     let stage = ("OCIArtifactPullFailed", text.as_str());
-    let image = within(attempt, deadline, stage, client.pull(reference, pin)).await?;
+    let image = within(
+        attempt,
+        deadline,
+        stage,
+        client.pull(reference, &oci::verify::Trusted::not_requested(pin.clone())),
+    )
+    .await?;
     let layer = image.layer(layer)?;
     let text = match layer.operation {
         Operation::Extract => "failed to extract layer contents from artifact",

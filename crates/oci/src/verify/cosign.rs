@@ -1,0 +1,154 @@
+//! cosign: bundles that refer to the image, and where there are none, signatures under its tag.
+//!
+//! Which of the two counts is decided as the reference decides it: one readable bundle is enough
+//! for the older signatures not to be looked at.
+
+use std::collections::HashMap;
+
+use artifact::Digest;
+
+use super::attached::{Attachment, Referrer, SIGNATURES_MAX, digest_tag, read};
+use super::bundle::{self, BUNDLE_BYTES_MAX, Bundle};
+use super::error::{Flaw, Problem, Unverified};
+use super::key::PublicKey;
+use super::simple::{PAYLOAD_BYTES_MAX, Simple, TAG_ENDING};
+use super::{Signer, Subject};
+use crate::client::Client;
+use crate::error::Failure;
+
+type Keys = [(String, PublicKey)];
+
+/// What looking at signatures has brought so far.
+#[derive(Default)]
+struct Findings {
+    flaws: Vec<Flaw>,
+    bundles: usize,
+}
+
+impl Findings {
+    fn flaw(&mut self, signature: &str, problem: Problem) {
+        self.flaws.push(Flaw { signature: signature.into(), problem });
+    }
+}
+
+impl Client {
+    pub(super) async fn verify_cosign(
+        &self,
+        of: Subject<'_>,
+        keys: &Keys,
+    ) -> Result<Signer, Unverified> {
+        let mut found = Findings::default();
+        let referrers = self.referrers(of).await;
+        for referrer in referrers.as_deref().unwrap_or_default() {
+            if self.is_good_bundle(of, referrer, keys, &mut found).await {
+                return Ok(Signer::Accepted);
+            }
+        }
+        if found.bundles == 0 && self.has_good_signature(of, keys, &mut found).await? {
+            return Ok(Signer::Accepted);
+        }
+        if found.flaws.is_empty() {
+            referrers?;
+        }
+        Err(Unverified::NoMatch { image: of.to_string(), flaws: found.flaws })
+    }
+
+    /// Whether what refers to the image is a bundle that is as demanded.
+    async fn is_good_bundle(
+        &self,
+        of: Subject<'_>,
+        referrer: &Referrer,
+        keys: &Keys,
+        found: &mut Findings,
+    ) -> bool {
+        let bundle = match self.bundle(of, referrer).await {
+            Ok(Some(bundle)) => bundle,
+            Ok(None) => return false,
+            Err(problem) => {
+                found.flaw(&referrer.digest, problem);
+                return false;
+            }
+        };
+        found.bundles += 1;
+        let fits = |key: &PublicKey| key.fits(&bundle.signed_bytes(), bundle.signature());
+        match by_one_of(keys, fits).and_then(|()| bundle.is_for(of.digest)) {
+            Ok(()) => true,
+            Err(problem) => {
+                found.flaw(&referrer.digest, problem);
+                false
+            }
+        }
+    }
+
+    /// The bundle that refers to the image; `None` if it is something else that does.
+    async fn bundle(
+        &self,
+        of: Subject<'_>,
+        referrer: &Referrer,
+    ) -> Result<Option<Bundle>, Problem> {
+        let unreadable = |failure: Failure| Problem::Unreadable(failure.to_string());
+        let stated = &referrer.artifact_type;
+        if !stated.is_empty() && !stated.starts_with(bundle::MEDIA_TYPE) {
+            return Ok(None);
+        }
+        let attachment = self.attachment(of, referrer).await.map_err(unreadable)?;
+        let [layer] = attachment.layers.as_slice() else { return Ok(None) };
+        let descriptor = &layer.descriptor;
+        if !descriptor.media_type.starts_with(bundle::MEDIA_TYPE) {
+            return Ok(None);
+        }
+        let bytes = self.small_blob(of.reference, descriptor, BUNDLE_BYTES_MAX).await;
+        Bundle::parse(&bytes.map_err(unreadable)?).map(Some)
+    }
+
+    /// Whether a signature under the image's tag is as demanded.
+    async fn has_good_signature(
+        &self,
+        of: Subject<'_>,
+        keys: &Keys,
+        found: &mut Findings,
+    ) -> Result<bool, Unverified> {
+        let tag = digest_tag(of.digest, TAG_ENDING);
+        let Some(manifest) = self.tagged(of.reference, &tag).await? else { return Ok(false) };
+        let Attachment { layers, .. } = read(&manifest, &tag)?;
+        if layers.len() > SIGNATURES_MAX {
+            let max = SIGNATURES_MAX as u64;
+            return Err(Failure::TooLarge { what: tag, max, unit: "signatures" }.into());
+        }
+        // Signatures of one image mostly are of the same bytes.
+        let mut payloads = HashMap::new();
+        for (at, part) in layers.iter().enumerate() {
+            let name = &part.descriptor.digest;
+            let payload = match payloads.get(name) {
+                Some(payload) => Ok(bytes::Bytes::clone(payload)),
+                None => self
+                    .small_blob(of.reference, &part.descriptor, PAYLOAD_BYTES_MAX)
+                    .await
+                    .map_err(|failure| Problem::Unreadable(failure.to_string())),
+            };
+            let judged = payload.and_then(|payload| {
+                payloads.insert(name.clone(), payload.clone());
+                is_good(&Simple::new(part, payload)?, of.digest, keys)
+            });
+            match judged {
+                Ok(()) => return Ok(true),
+                Err(problem) => found.flaw(&format!("{tag}, signature {}", at + 1), problem),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether an older signature is by one of the keys and of the image.
+fn is_good(simple: &Simple, digest: &Digest, keys: &Keys) -> Result<(), Problem> {
+    by_one_of(keys, |key| key.fits(&simple.payload, &simple.signature))?;
+    simple.is_for(digest)
+}
+
+fn by_one_of(keys: &Keys, fits: impl Fn(&PublicKey) -> bool) -> Result<(), Problem> {
+    if keys.iter().any(|(_, key)| fits(key)) {
+        return Ok(());
+    }
+    let names: Vec<_> = keys.iter().map(|(name, _)| name.as_str()).collect();
+    Err(Problem::OtherKey(names.join(", ")))
+}
