@@ -210,7 +210,7 @@ async fn fields_that_are_not_built_yet_stall_with_their_name() {
     let stalled = condition(&k, "Stalled");
     assert!(stalled["message"].as_str().unwrap().starts_with("spec.kubeConfig is not supported"));
     assert_eq!(k["status"]["observedGeneration"], k["metadata"]["generation"]);
-    story.apply(&story.source(json!({"verify": {"provider": "cosign"}}))).await;
+    story.apply(&story.source(json!({"verify": {"provider": "notation"}}))).await;
     let source = story.wait_failed("OCIRepository", "src", "FieldNotSupported").await;
     assert!(condition(&source, "Stalled")["message"].as_str().unwrap().starts_with("spec.verify"));
 }

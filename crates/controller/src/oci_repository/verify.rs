@@ -1,0 +1,139 @@
+//! The signature of what a tag stands for, before anything of it is pulled (ocirepository.md, 9).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::oci_repository::{LocalReference, Verification, Verifier};
+use artifact::text::explain;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use oci::verify::{Demand, PublicKey, Signer, Trusted, Unverified};
+use oci::{Client, Pin};
+use tokio::time::Instant;
+
+use super::converge::Attempt;
+use super::failure::Failure;
+use super::status::{Proof, is_proven, proven};
+use crate::events::{Happening, Severity};
+
+/// Key of a secret's Sigstore root.
+const TRUSTED_ROOT: &str = "trusted_root.json";
+/// Ending of the keys that hold public keys.
+const PUBLIC_KEY_ENDING: &str = ".pub";
+/// Where an event says what is wrong with each signature (decisions.md, our additions).
+const FLAWS: &str = "sluice.dev/signatures";
+/// Signatures whose flaws are told.
+const FLAWS_MAX: usize = 20;
+
+impl Attempt<'_> {
+    /// Drops what a former run found if it was a failure, or if nothing is demanded any more.
+    pub(super) fn forget_failed_proof(&mut self) {
+        let demanded = self.request.verify.is_some();
+        let proof = if demanded { Proof::Former } else { Proof::None };
+        self.status = proven(&self.status, &self.facts, proof);
+    }
+
+    /// Whether the signature of what is stored needs no second look.
+    pub(super) fn is_proven(&self) -> bool {
+        self.request.verify.is_none() || is_proven(&self.status, &self.facts)
+    }
+
+    /// Verifies what `pin` stands for, if that is demanded.
+    pub(super) async fn verify(
+        &mut self,
+        client: &Client,
+        pin: Pin,
+        deadline: Instant,
+    ) -> Result<Trusted, Failure> {
+        let Some(verify) = &self.request.verify else { return Ok(Trusted::not_requested(pin)) };
+        let revision = pin.revision();
+        let work = async {
+            let demand = self.demand(verify).await.map_err(|text| unread(verify, &text))?;
+            let verified = client.verify(&self.request.reference, pin, &demand).await;
+            verified.map_err(|error| refused(verify, &error))
+        };
+        let trusted = tokio::select! {
+            trusted = work => trusted?,
+            () = self.context.clock.sleep_until(deadline) => {
+                return Err(unread(verify, "context deadline exceeded"));
+            }
+        };
+        let proof = match trusted.by() {
+            Signer::NotRequested => Proof::None,
+            Signer::Accepted => Proof::Verified(revision.as_str()),
+        };
+        self.status = proven(&self.status, &self.facts, proof);
+        Ok(trusted)
+    }
+
+    /// What the spec demands, with the keys of its secrets. They are read every time, so that a
+    /// mended secret counts at the next try.
+    async fn demand(&self, verify: &Verification) -> Result<Demand, String> {
+        if let Some(reference) = &verify.trusted_root_secret_ref {
+            self.trusted_root(reference).await.map_err(|text| {
+                let subject = format!("{}/{}", self.key.namespace, reference.name);
+                format!("failed to read trusted root from secret '{subject}': {text}")
+            })?;
+        }
+        let mut keys = Vec::new();
+        if let Some(reference) = &verify.secret_ref {
+            for (name, value) in self.secret(reference).await? {
+                if name.ends_with(PUBLIC_KEY_ENDING) {
+                    let key = PublicKey::from_pem(&value).map_err(|error| error.to_string())?;
+                    keys.push((name, key));
+                }
+            }
+        }
+        Ok(Demand::CosignKeys(keys))
+    }
+
+    async fn trusted_root(&self, reference: &LocalReference) -> Result<Vec<u8>, String> {
+        self.secret(reference).await?.remove(TRUSTED_ROOT).ok_or_else(|| {
+            let subject = format!("{}/{}", self.key.namespace, reference.name);
+            format!("'{TRUSTED_ROOT}' not found in secret '{subject}'")
+        })
+    }
+
+    async fn secret(
+        &self,
+        reference: &LocalReference,
+    ) -> Result<BTreeMap<String, Vec<u8>>, String> {
+        let namespace = &self.key.namespace;
+        let secrets: Api<Secret> = Api::namespaced(self.context.client.clone(), namespace);
+        let secret = secrets.get(&reference.name).await;
+        let secret = secret.map_err(|error| apply::Refusal::from(error).to_string())?;
+        let data = secret.data.unwrap_or_default();
+        Ok(data.into_iter().map(|(key, value)| (key, value.0)).collect())
+    }
+}
+
+/// The event of a signature that is not as demanded: its message is that of the condition, and
+/// what is wrong with each signature is for tools.
+pub(super) fn unverified(message: &str, flaws: String) -> Happening {
+    let metadata = (!flaws.is_empty()).then(|| (FLAWS.to_owned(), flaws)).into_iter().collect();
+    let (severity, reason) = (Severity::Error, "VerificationError".to_owned());
+    Happening { severity, reason, message: message.into(), metadata }
+}
+
+fn refused(verify: &Verification, error: &Unverified) -> Failure {
+    let flaws: Vec<_> = error.flaws().iter().take(FLAWS_MAX).map(ToString::to_string).collect();
+    Failure::Unverified {
+        message: text(verify, &explain(error)),
+        flaws: flaws.join("\n"),
+        retry_after: error.retry_after().unwrap_or_default(),
+    }
+}
+
+fn unread(verify: &Verification, problem: &str) -> Failure {
+    let (message, flaws) = (text(verify, problem), String::new());
+    Failure::Unverified { message, flaws, retry_after: Duration::ZERO }
+}
+
+fn text(verify: &Verification, problem: &str) -> String {
+    let provider = match (verify.provider, &verify.secret_ref) {
+        (Verifier::Notation, _) => "notation",
+        (Verifier::Cosign, Some(_)) => "cosign",
+        (Verifier::Cosign, None) => "cosign keyless",
+    };
+    format!("failed to verify the signature using provider '{provider}': {problem}")
+}

@@ -1,0 +1,179 @@
+//! Stories about signatures. The images were signed by the real tools, once
+//! (`crates/oci/tests/signatures/remake.sh`).
+
+use std::time::Duration;
+
+use e2e::{Story, condition};
+use serde_json::{Value, json};
+
+/// A recorded repository, and a key.
+fn recorded(case: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/oci/tests/signatures");
+    std::fs::read_to_string(format!("{folder}/{case}")).unwrap()
+}
+
+fn secret(data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signers"},
+        "stringData": data})
+}
+
+fn keys(kinds: &[&str]) -> Value {
+    let key = |kind: &&str| (format!("{kind}.pub"), recorded(&format!("keys/{kind}.pub")).into());
+    secret(&Value::Object(kinds.iter().map(key).collect()))
+}
+
+fn by_keys() -> Value {
+    json!({"ref": {"tag": "v1"},
+        "verify": {"provider": "cosign", "secretRef": {"name": "signers"}}})
+}
+
+/// A story that follows a recorded repository under a demand.
+async fn following(name: &str, case: &str, secret: Value, spec: Value) -> Story {
+    let story = Story::begin(name).await;
+    story.registry.push_recorded("app", &recorded(&format!("{case}.json")));
+    if !secret.is_null() {
+        story.apply(&secret).await;
+    }
+    story.apply(&story.source(spec)).await;
+    story
+}
+
+fn revision(source: &Value) -> &str {
+    source["status"]["artifact"]["revision"].as_str().unwrap()
+}
+
+/// Waits until the object says that no signature is as demanded, and gives why.
+async fn refused(story: &Story) -> String {
+    let source = story.wait_failed("OCIRepository", "src", "VerificationError").await;
+    let verified = condition(&source, "SourceVerified");
+    assert_eq!(
+        (&verified["status"], &verified["reason"]),
+        (&json!("False"), &json!("VerificationError"))
+    );
+    assert_eq!(condition(&source, "Ready")["message"], verified["message"]);
+    assert_eq!(condition(&source, "FetchFailed"), Value::Null);
+    assert_ne!(source["status"]["observedGeneration"], source["metadata"]["generation"]);
+    verified["message"].as_str().unwrap().to_owned()
+}
+
+fn asks_for_signatures(log: &[String]) -> bool {
+    log.iter().any(|line| line.contains("/referrers/") || line.contains("sha256-"))
+}
+
+/// oci I01, I06, I07, I08: verified once a revision and generation; the condition goes with the
+/// demand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_verified_once() {
+    let story = following("signed", "tag-p256", keys(&["rsa", "p256"]), by_keys()).await;
+    let source = story.wait_ready("OCIRepository", "src").await;
+    let verified = condition(&source, "SourceVerified");
+    let text = format!("verified signature of revision {}", revision(&source));
+    assert_eq!((&verified["status"], &verified["message"]), (&json!("True"), &json!(text)));
+    assert_eq!(
+        condition(&source, "Ready")["message"],
+        format!("stored artifact for digest '{}'", revision(&source))
+    );
+    story.registry.take_log();
+    story.request("OCIRepository", "src", "again").await;
+    let again = story
+        .wait("OCIRepository", "src", "handled", |s| {
+            s["status"]["lastHandledReconcileAt"] == "again"
+        })
+        .await;
+    let log = story.registry.take_log();
+    assert!(!asks_for_signatures(&log), "{log:?}");
+    assert_eq!(condition(&again, "SourceVerified"), verified);
+    let mut spec = by_keys();
+    spec["timeout"] = json!("50s");
+    story.apply(&story.source(spec)).await;
+    let edited = story.wait_ready("OCIRepository", "src").await;
+    let log = story.registry.take_log();
+    assert!(
+        asks_for_signatures(&log) && !log.iter().any(|line| line.contains("/manifests/sha256:")),
+        "{log:?}"
+    );
+    assert_eq!(
+        condition(&edited, "SourceVerified")["observedGeneration"],
+        edited["metadata"]["generation"]
+    );
+    story.apply(&story.source(json!({"ref": {"tag": "v1"}}))).await;
+    let source = story.wait_ready("OCIRepository", "src").await;
+    assert_eq!(condition(&source, "SourceVerified"), Value::Null);
+}
+
+/// oci I02, I16: nothing of an unsigned artifact is pulled; a signature mends it without an event.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_signed_is_not_pulled() {
+    let story = following("unsigned", "unsigned", keys(&["p256"]), by_keys()).await;
+    let text = refused(&story).await;
+    let prefix = format!(
+        "failed to verify the signature using provider 'cosign': \
+         no matching signatures were found for '{}/app@sha256:",
+        story.registry.host()
+    );
+    assert!(text.starts_with(&prefix) && text.ends_with('\''), "{text}");
+    let pulled = |line: &String| line.contains("/blobs/") || line.contains("/manifests/sha256:");
+    assert!(!story.registry.take_log().iter().any(pulled));
+    story.wait_event("src", &format!("Warning VerificationError {text}")).await;
+    story.registry.push_recorded("app", &recorded("tag-p256.json"));
+    story.clock.advance(Duration::from_secs(900));
+    story.wait_ready("OCIRepository", "src").await;
+    let events = story.events("src").await;
+    assert!(!events.iter().any(|event| event.contains(" Succeeded ")), "{events:?}");
+}
+
+/// oci I03 and security F4: keys that do not fit, and keys that are not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_keys_do_not_fit() {
+    let story = following("keys", "bundle-p256", keys(&["rsa", "p384"]), by_keys()).await;
+    let text = refused(&story).await;
+    assert!(text.contains("no matching signatures were found for"), "{text}");
+    story.wait_event("src", "no matching signatures").await;
+    let annotations = story.event_annotations("src", "no matching signatures").await;
+    let flaws = annotations["sluice.dev/signatures"].as_str().unwrap();
+    assert!(
+        flaws.starts_with("sha256:") && flaws.ends_with(": not made by p384.pub, rsa.pub"),
+        "{flaws}"
+    );
+    story.apply(&secret(&json!({"a.pub": "no key"}))).await;
+    let said = |text: &'static str| {
+        move |s: &Value| {
+            let message = condition(s, "SourceVerified")["message"].clone();
+            message.as_str().is_some_and(|message| message.ends_with(text))
+        }
+    };
+    story.clock.advance(Duration::from_secs(900));
+    story.wait("OCIRepository", "src", "refused", said(": PEM decoding failed")).await;
+    story.delete("Secret", "signers").await;
+    story.clock.advance(Duration::from_secs(900));
+    story.wait("OCIRepository", "src", "refused", said(": secrets \"signers\" not found")).await;
+    story.apply(&keys(&["p256"])).await;
+    story.clock.advance(Duration::from_secs(900));
+    story.wait_ready("OCIRepository", "src").await;
+}
+
+/// oci I09: a tag that moves to something unsigned leaves the old artifact served.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_moves_to_something_unsigned_changes_nothing() {
+    let story = following("moved", "tag-p256", keys(&["p256"]), by_keys()).await;
+    let before = story.wait_ready("OCIRepository", "src").await;
+    story.push("v1", &[("evil.yaml", "kind: ConfigMap")]);
+    story.request("OCIRepository", "src", "moved").await;
+    let source = story.wait_failed("OCIRepository", "src", "VerificationError").await;
+    assert_eq!(condition(&source, "ArtifactOutdated")["reason"], "NewRevision");
+    assert_eq!(source["status"]["artifact"], before["status"]["artifact"]);
+    let url = source["status"]["artifact"]["url"].as_str().unwrap();
+    assert_eq!(story.http("GET", url).await.0, 200);
+}
+
+/// oci I10, in key mode: a root that is named must be there, although nothing needs it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_is_named_must_be_there() {
+    let mut spec = by_keys();
+    spec["verify"]["trustedRootSecretRef"] = json!({"name": "root"});
+    let story = following("root", "tag-p256", keys(&["p256"]), spec).await;
+    let namespace = &story.namespace;
+    let prefix = format!("failed to read trusted root from secret '{namespace}/root': ");
+    let text = refused(&story).await;
+    assert!(text.ends_with(&format!("{prefix}secrets \"root\" not found")), "{text}");
+}
