@@ -41,7 +41,6 @@ fn refuse_unsupported(spec: &OCIRepositorySpec) -> Result<(), Unfit> {
             verify.is_some_and(|verify| verify.provider == Verifier::Notation),
             "verify.provider notation",
         ),
-        (verify.is_some_and(|verify| verify.secret_ref.is_none()), "verify without secretRef"),
         (spec.cert_secret_ref.is_some(), "certSecretRef"),
         (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
         (cloud, "provider other than generic"),

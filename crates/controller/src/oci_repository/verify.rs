@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api::oci_repository::{LocalReference, Verification, Verifier};
+use api::oci_repository::{LocalReference, OidcIdentity, Verification, Verifier};
 use artifact::text::explain;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use oci::verify::{Demand, PublicKey, Signer, Trusted, Unverified};
+use oci::verify::keyless::{Identity, Root};
+use oci::verify::{Demand, Keyless, PublicKey, Signer, Trusted, Unverified};
 use oci::{Client, Pin};
 use tokio::time::Instant;
 
@@ -69,22 +70,17 @@ impl Attempt<'_> {
     /// What the spec demands, with the keys of its secrets. They are read every time, so that a
     /// mended secret counts at the next try.
     async fn demand(&self, verify: &Verification) -> Result<Demand, String> {
+        let mut root = None;
         if let Some(reference) = &verify.trusted_root_secret_ref {
-            self.trusted_root(reference).await.map_err(|text| {
+            root = Some(self.trusted_root(reference).await.map_err(|text| {
                 let subject = format!("{}/{}", self.key.namespace, reference.name);
                 format!("failed to read trusted root from secret '{subject}': {text}")
-            })?;
+            })?);
         }
-        let mut keys = Vec::new();
-        if let Some(reference) = &verify.secret_ref {
-            for (name, value) in self.secret(reference).await? {
-                if name.ends_with(PUBLIC_KEY_ENDING) {
-                    let key = PublicKey::from_pem(&value).map_err(|error| error.to_string())?;
-                    keys.push((name, key));
-                }
-            }
+        match &verify.secret_ref {
+            Some(reference) => keys(self.secret(reference).await?),
+            None => keyless(root.as_deref(), verify.match_oidc_identity.as_deref()),
         }
-        Ok(Demand::CosignKeys(keys))
     }
 
     async fn trusted_root(&self, reference: &LocalReference) -> Result<Vec<u8>, String> {
@@ -105,6 +101,20 @@ impl Attempt<'_> {
         let data = secret.data.unwrap_or_default();
         Ok(data.into_iter().map(|(key, value)| (key, value.0)).collect())
     }
+}
+
+fn keys(secret: BTreeMap<String, Vec<u8>>) -> Result<Demand, String> {
+    let keys = secret.into_iter().filter(|(name, _)| name.ends_with(PUBLIC_KEY_ENDING));
+    let keys = keys.map(|(name, value)| PublicKey::from_pem(&value).map(|key| (name, key)));
+    keys.collect::<Result<_, _>>().map(Demand::CosignKeys).map_err(|error| error.to_string())
+}
+
+fn keyless(root: Option<&[u8]>, identities: Option<&[OidcIdentity]>) -> Result<Demand, String> {
+    let identities = identities.unwrap_or_default().iter();
+    let identities = identities.map(|one| Identity::new(&one.issuer, &one.subject));
+    let identities = identities.collect::<Result<_, _>>().map_err(|error| explain(&error))?;
+    let keyless = Keyless::new(root.map_or(Root::Public, Root::Given), identities);
+    keyless.map(Demand::CosignKeyless).map_err(|error| error.to_string())
 }
 
 /// The event of a signature that is not as demanded: its message is that of the condition, and

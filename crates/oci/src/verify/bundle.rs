@@ -17,6 +17,7 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 
 /// A bundle that could be read.
 pub(super) struct Bundle {
+    json: Bytes,
     payload_type: String,
     payload: Vec<u8>,
     signature: Vec<u8>,
@@ -72,7 +73,13 @@ impl Bundle {
             payload: decode(&envelope.payload)?,
             signature: decode(&signature.sig)?,
             payload_type: envelope.payload_type,
+            json: bytes.clone(),
         })
+    }
+
+    /// The bundle as it came.
+    pub(super) fn json(&self) -> &[u8] {
+        &self.json
     }
 
     /// What is signed: the statement with its type and both lengths in front of it.

@@ -11,12 +11,54 @@ use super::attached::{Attachment, Referrer, SIGNATURES_MAX, digest_tag, read};
 use super::bundle::{self, BUNDLE_BYTES_MAX, Bundle};
 use super::error::{Flaw, Problem, Unverified};
 use super::key::PublicKey;
+use super::keyless::Keyless;
 use super::simple::{PAYLOAD_BYTES_MAX, Simple, TAG_ENDING};
 use super::{Signer, Subject};
 use crate::client::Client;
 use crate::error::Failure;
 
-type Keys = [(String, PublicKey)];
+/// Who may have signed.
+#[derive(Clone, Copy)]
+pub(super) enum Signers<'a> {
+    /// Who has one of these keys.
+    Keys(&'a [(String, PublicKey)]),
+    /// Whom a Sigstore instance names.
+    Keyless(&'a Keyless),
+}
+
+impl Signers<'_> {
+    /// Whether a bundle is by one of them and about the image.
+    fn judge_bundle(self, bundle: &Bundle, digest: &Digest) -> Result<(), Problem> {
+        match self {
+            Self::Keys(keys) => {
+                let signed = bundle.signed_bytes();
+                by_one_of(keys, |key| key.fits(&signed, bundle.signature()))?;
+            }
+            Self::Keyless(keyless) => keyless.judge_bundle(bundle, digest)?,
+        }
+        bundle.is_for(digest)
+    }
+
+    /// Whether an older signature is by one of them and about the image.
+    fn judge_simple(self, simple: &Simple<'_>, digest: &Digest) -> Result<(), Problem> {
+        match self {
+            Self::Keys(keys) => {
+                by_one_of(keys, |key| key.fits(&simple.payload, &simple.signature))?;
+            }
+            Self::Keyless(keyless) => keyless.judge_simple(simple)?,
+        }
+        simple.is_for(digest)
+    }
+
+    /// What is said when no signature will do.
+    fn none(self, image: &Subject<'_>, flaws: Vec<Flaw>) -> Unverified {
+        match self {
+            Self::Keys(_) => Unverified::NoMatch { image: image.to_string(), flaws },
+            Self::Keyless(_) if flaws.is_empty() => Unverified::NoSignatures,
+            Self::Keyless(_) => Unverified::NoIdentity(flaws),
+        }
+    }
+}
 
 /// What looking at signatures has brought so far.
 #[derive(Default)]
@@ -35,22 +77,22 @@ impl Client {
     pub(super) async fn verify_cosign(
         &self,
         of: Subject<'_>,
-        keys: &Keys,
+        signers: Signers<'_>,
     ) -> Result<Signer, Unverified> {
         let mut found = Findings::default();
         let referrers = self.referrers(of).await;
         for referrer in referrers.as_deref().unwrap_or_default() {
-            if self.is_good_bundle(of, referrer, keys, &mut found).await {
+            if self.is_good_bundle(of, referrer, signers, &mut found).await {
                 return Ok(Signer::Accepted);
             }
         }
-        if found.bundles == 0 && self.has_good_signature(of, keys, &mut found).await? {
+        if found.bundles == 0 && self.has_good_signature(of, signers, &mut found).await? {
             return Ok(Signer::Accepted);
         }
         if found.flaws.is_empty() {
             referrers?;
         }
-        Err(Unverified::NoMatch { image: of.to_string(), flaws: found.flaws })
+        Err(signers.none(&of, found.flaws))
     }
 
     /// Whether what refers to the image is a bundle that is as demanded.
@@ -58,7 +100,7 @@ impl Client {
         &self,
         of: Subject<'_>,
         referrer: &Referrer,
-        keys: &Keys,
+        signers: Signers<'_>,
         found: &mut Findings,
     ) -> bool {
         let bundle = match self.bundle(of, referrer).await {
@@ -70,8 +112,7 @@ impl Client {
             }
         };
         found.bundles += 1;
-        let fits = |key: &PublicKey| key.fits(&bundle.signed_bytes(), bundle.signature());
-        match by_one_of(keys, fits).and_then(|()| bundle.is_for(of.digest)) {
+        match signers.judge_bundle(&bundle, of.digest) {
             Ok(()) => true,
             Err(problem) => {
                 found.flaw(&referrer.digest, problem);
@@ -105,7 +146,7 @@ impl Client {
     async fn has_good_signature(
         &self,
         of: Subject<'_>,
-        keys: &Keys,
+        signers: Signers<'_>,
         found: &mut Findings,
     ) -> Result<bool, Unverified> {
         let tag = digest_tag(of.digest, TAG_ENDING);
@@ -128,7 +169,7 @@ impl Client {
             };
             let judged = payload.and_then(|payload| {
                 payloads.insert(name.clone(), payload.clone());
-                is_good(&Simple::new(part, payload)?, of.digest, keys)
+                signers.judge_simple(&Simple::new(part, payload)?, of.digest)
             });
             match judged {
                 Ok(()) => return Ok(true),
@@ -139,13 +180,10 @@ impl Client {
     }
 }
 
-/// Whether an older signature is by one of the keys and of the image.
-fn is_good(simple: &Simple, digest: &Digest, keys: &Keys) -> Result<(), Problem> {
-    by_one_of(keys, |key| key.fits(&simple.payload, &simple.signature))?;
-    simple.is_for(digest)
-}
-
-fn by_one_of(keys: &Keys, fits: impl Fn(&PublicKey) -> bool) -> Result<(), Problem> {
+fn by_one_of(
+    keys: &[(String, PublicKey)],
+    fits: impl Fn(&PublicKey) -> bool,
+) -> Result<(), Problem> {
     if keys.iter().any(|(_, key)| fits(key)) {
         return Ok(());
     }

@@ -17,6 +17,12 @@ pub enum Unverified {
         /// What is wrong with each signature that was looked at.
         flaws: Vec<Flaw>,
     },
+    /// Nothing is signed, and no keys are demanded.
+    #[error("no signatures found")]
+    NoSignatures,
+    /// None of the signatures is by one of the identities.
+    #[error("no matching signatures: {}", listed(.0))]
+    NoIdentity(Vec<Flaw>),
     /// The registry does not say which signatures there are.
     #[error(transparent)]
     Registry(#[from] Failure),
@@ -26,8 +32,8 @@ impl Unverified {
     /// What is wrong with each signature that was looked at.
     pub fn flaws(&self) -> &[Flaw] {
         match self {
-            Self::NoMatch { flaws, .. } => flaws,
-            Self::Registry(_) => &[],
+            Self::NoMatch { flaws, .. } | Self::NoIdentity(flaws) => flaws,
+            Self::NoSignatures | Self::Registry(_) => &[],
         }
     }
 
@@ -38,6 +44,39 @@ impl Unverified {
             _ => None,
         }
     }
+}
+
+/// How many problems a text lists.
+const LISTED_MAX: usize = 20;
+
+/// The problems, each on a line of its own, as the reference joins them.
+fn listed(flaws: &[Flaw]) -> String {
+    let problems: Vec<_> =
+        flaws.iter().take(LISTED_MAX).map(|flaw| flaw.problem.to_string()).collect();
+    problems.join("\n ")
+}
+
+/// A root that cannot be judged by.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRoot {
+    /// Not of the form of a root, or with keys that are none.
+    #[error("unable to parse trusted root: {0}")]
+    Malformed(String),
+    /// No log of signatures.
+    #[error(
+        "unable to extract Rekor URL from trusted root: \
+         no transparency log entries found in trusted root"
+    )]
+    NoLog,
+    /// No log of signatures that says where it is.
+    #[error(
+        "unable to extract Rekor URL from trusted root: \
+         no transparency log entry with a BaseURL found in trusted root"
+    )]
+    NoAddress,
+    /// Too many identities.
+    #[error("more than {0} identities")]
+    Identities(usize),
 }
 
 /// What is wrong with one signature.
@@ -63,6 +102,20 @@ pub enum Problem {
     /// No key fits.
     #[error("not made by {0}")]
     OtherKey(String),
+    /// The certificate, the logs or the times do not bear it out.
+    #[error("{0}")]
+    Refused(String),
+    /// It is by somebody else.
+    #[error(
+        "none of the expected identities matched what was in the certificate, \
+         got subjects [{subject}] with issuer {issuer}"
+    )]
+    Identity {
+        /// Whom the certificate names.
+        subject: String,
+        /// Who says so.
+        issuer: String,
+    },
     /// It is a good signature of something else.
     #[error("made for another artifact: {0}")]
     OtherArtifact(String),

@@ -8,8 +8,10 @@
 mod attached;
 mod bundle;
 mod cosign;
+mod crypto;
 mod error;
 pub mod key;
+pub mod keyless;
 mod simple;
 
 use artifact::Digest;
@@ -17,14 +19,18 @@ use artifact::Digest;
 use crate::client::Client;
 use crate::image::Pin;
 use crate::reference::Reference;
-pub use error::{Flaw, Unverified};
+use cosign::Signers;
+pub use error::{Flaw, InvalidRoot, Problem, Unverified};
 pub use key::PublicKey;
+pub use keyless::Keyless;
 
 /// What a source demands of an artifact's signatures.
 #[derive(Clone, Debug)]
 pub enum Demand {
     /// cosign, by one of these keys, each under its name in the secret.
     CosignKeys(Vec<(String, PublicKey)>),
+    /// cosign without keys.
+    CosignKeyless(Keyless),
 }
 
 /// A pin that may be pulled: its signature was verified, or nobody asked for one.
@@ -83,7 +89,10 @@ impl Client {
     ) -> Result<Trusted, Unverified> {
         let subject = Subject { reference, digest: &pin.digest };
         let by = match demand {
-            Demand::CosignKeys(keys) => self.verify_cosign(subject, keys).await?,
+            Demand::CosignKeys(keys) => self.verify_cosign(subject, Signers::Keys(keys)).await?,
+            Demand::CosignKeyless(keyless) => {
+                self.verify_cosign(subject, Signers::Keyless(keyless)).await?
+            }
         };
         Ok(Trusted { pin, by })
     }

@@ -12,7 +12,7 @@ use crate::Bench;
 
 const KINDS: [&str; 5] = ["p256", "p384", "p521", "rsa", "ed25519"];
 
-fn file(name: &str) -> String {
+pub(crate) fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signatures").join(name);
     std::fs::read_to_string(path).unwrap()
 }
@@ -27,13 +27,13 @@ fn keys(kinds: &[&str]) -> Demand {
 }
 
 /// A bench whose repository `team/app` is the recorded one.
-async fn recorded(case: &str) -> Bench {
+pub(crate) async fn recorded(case: &str) -> Bench {
     let bench = Bench::open().await;
     bench.registry.push_recorded("team/app", &file(&format!("{case}.json")));
     bench
 }
 
-async fn verify(bench: &Bench, demand: &Demand) -> Result<Signer, Unverified> {
+pub(crate) async fn verify(bench: &Bench, demand: &Demand) -> Result<Signer, Unverified> {
     let pin = bench.resolve("v1").await.unwrap();
     verify_pin(bench, pin, demand).await
 }
@@ -43,7 +43,7 @@ async fn verify_pin(bench: &Bench, pin: Pin, demand: &Demand) -> Result<Signer, 
 }
 
 /// What is wrong with each signature.
-fn flaws(result: Result<Signer, Unverified>) -> Vec<String> {
+pub(crate) fn flaws(result: Result<Signer, Unverified>) -> Vec<String> {
     result.unwrap_err().flaws().iter().map(ToString::to_string).collect()
 }
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 mod auth;
 mod cosign;
+mod keyless;
 mod network;
 mod pull;
 mod push;

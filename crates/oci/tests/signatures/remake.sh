@@ -5,7 +5,7 @@
 #   COSIGN2=… COSIGN3=… ./remake.sh
 #
 # cosign installs with `go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5` and
-# `…/cosign/v3/cmd/cosign@v3.1.3`. Also needed: docker-registry, curl, jq, openssl, tar.
+# `…/cosign/v3/cmd/cosign@v3.1.3`. Also needed: docker-registry, curl, go, jq, openssl, tar.
 #
 # Each <case>.json is a repository: manifests with their tags, and blobs in base64. The image that
 # is signed is the same in all of them.
@@ -86,3 +86,6 @@ for kind in p256 p384 p521 rsa ed25519; do
     "$(image bundle-$kind)" 2> cosign.log
   dump bundle-$kind
 done
+
+# Without keys: an imitation of Sigstore, with cosign's own verdict of every case.
+(cd "$here/keyless" && go run . "$(image keyless | sed 's/.*@//')" > ../keyless.json)

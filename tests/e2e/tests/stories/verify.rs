@@ -166,6 +166,58 @@ async fn a_tag_that_moves_to_something_unsigned_changes_nothing() {
     assert_eq!(story.http("GET", url).await.0, 200);
 }
 
+/// A case of the imitated Sigstore, pushed as a bundle that refers to the image.
+fn push_keyless(story: &Story, name: &str) {
+    let table: Value = serde_json::from_str(&recorded("keyless.json")).unwrap();
+    let cases = table["cases"].as_array().unwrap();
+    let case = cases.iter().find(|case| case["name"] == name).unwrap();
+    let unsigned: Value = serde_json::from_str(&recorded("unsigned.json")).unwrap();
+    let (tag, manifest) = ("v1", "application/vnd.oci.image.manifest.v1+json");
+    let image = unsigned["manifests"][0]["body"].as_str().unwrap().to_owned();
+    let digest = story.registry.push_manifest("app", tag, manifest, image);
+    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let bundle = case["bundle"].to_string();
+    let layer = story.registry.push_blob("app", kind, bundle.as_bytes());
+    let body = json!({"schemaVersion": 2, "mediaType": manifest, "layers": [layer],
+        "artifactType": kind, "subject": {"mediaType": manifest, "digest": digest, "size": 1}});
+    story.registry.push_manifest("app", "", manifest, body.to_string());
+}
+
+/// oci I04, I05, I10: signed without keys, by an identity, under a root of one's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_of_ones_own_instance_is_enough() {
+    let spec = |identities: Value| {
+        json!({"ref": {"tag": "v1"}, "verify": {"provider": "cosign",
+            "matchOIDCIdentity": identities, "trustedRootSecretRef": {"name": "signers"}}})
+    };
+    let table: Value = serde_json::from_str(&recorded("keyless.json")).unwrap();
+    let nobody = json!([{"issuer": "^nobody$", "subject": "^nobody$"}]);
+    let story = following("keyless", "unsigned", Value::Null, spec(nobody.clone())).await;
+    let prefix = "failed to verify the signature using provider 'cosign keyless': ";
+    let subject = format!("{}/signers", story.namespace);
+    let root = format!("{prefix}failed to read trusted root from secret '{subject}': ");
+    assert_eq!(refused(&story).await, format!("{root}secrets \"signers\" not found"));
+    let said = async |text: String| {
+        story.clock.advance(Duration::from_secs(900));
+        let says = |s: &Value| condition(s, "SourceVerified")["message"] == text;
+        story.wait("OCIRepository", "src", &text, says).await
+    };
+    story.apply(&secret(&json!({"x": "y"}))).await;
+    said(format!("{root}'trusted_root.json' not found in secret '{subject}'")).await;
+    story.apply(&secret(&json!({"trusted_root.json": table["root"].to_string()}))).await;
+    said(format!("{prefix}no signatures found")).await;
+    push_keyless(&story, "bundle: as it should be");
+    let identity = "none of the expected identities matched what was in the certificate";
+    let got = "got subjects [https://ci.example.com/team/app@refs/heads/main] \
+               with issuer https://oidc.example.com";
+    said(format!("{prefix}no matching signatures: {identity}, {got}")).await;
+    let good = json!({"issuer": "^https://oidc.example.com$", "subject": "team/app@refs/heads/.*"});
+    story.apply(&story.source(spec(json!([nobody[0], good])))).await;
+    let source = story.wait_ready("OCIRepository", "src").await;
+    let text = format!("verified signature of revision {}", revision(&source));
+    assert_eq!(condition(&source, "SourceVerified")["message"], text);
+}
+
 /// oci I10, in key mode: a root that is named must be there, although nothing needs it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_that_is_named_must_be_there() {
