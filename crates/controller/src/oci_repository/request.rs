@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use api::oci_repository::{
-    LayerOperation, OCIRepositoryRef, OCIRepositorySpec, Provider, Verifier,
-};
+use api::oci_repository::{LayerOperation, OCIRepositoryRef, OCIRepositorySpec, Provider};
 use oci::image::LayerSelector;
 use oci::reference::PlainHttp;
 use oci::select::{Range, Spelling};
@@ -34,13 +32,8 @@ pub(super) struct Request {
 
 /// Refuses fields that this version does not act on.
 fn refuse_unsupported(spec: &OCIRepositorySpec) -> Result<(), Unfit> {
-    let verify = spec.verify.as_ref();
     let cloud = spec.provider.is_some_and(|provider| provider != Provider::Generic);
     refuse(&[
-        (
-            verify.is_some_and(|verify| verify.provider == Verifier::Notation),
-            "verify.provider notation",
-        ),
         (spec.cert_secret_ref.is_some(), "certSecretRef"),
         (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
         (cloud, "provider other than generic"),

@@ -8,6 +8,7 @@ use artifact::text::explain;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use oci::verify::keyless::{Identity, Root};
+use oci::verify::notation::{InvalidPolicy, Notation};
 use oci::verify::{Demand, Keyless, PublicKey, Signer, Trusted, Unverified};
 use oci::{Client, Pin};
 use tokio::time::Instant;
@@ -21,6 +22,9 @@ use crate::events::{Happening, Severity};
 const TRUSTED_ROOT: &str = "trusted_root.json";
 /// Ending of the keys that hold public keys.
 const PUBLIC_KEY_ENDING: &str = ".pub";
+/// Key of a secret's trust policy, and endings of the keys that hold certificates.
+const TRUST_POLICY: &str = "trustpolicy.json";
+const CERTIFICATE_ENDINGS: [&str; 2] = [".crt", ".pem"];
 /// Where an event says what is wrong with each signature (decisions.md, our additions).
 const FLAWS: &str = "sluice.dev/signatures";
 /// Signatures whose flaws are told.
@@ -49,7 +53,7 @@ impl Attempt<'_> {
         let Some(verify) = &self.request.verify else { return Ok(Trusted::not_requested(pin)) };
         let revision = pin.revision();
         let work = async {
-            let demand = self.demand(verify).await.map_err(|text| unread(verify, &text))?;
+            let demand = self.demand(verify, &pin).await.map_err(|text| unread(verify, &text))?;
             let verified = client.verify(&self.request.reference, pin, &demand).await;
             verified.map_err(|error| refused(verify, &error))
         };
@@ -60,7 +64,7 @@ impl Attempt<'_> {
             }
         };
         let proof = match trusted.by() {
-            Signer::NotRequested => Proof::None,
+            Signer::NotRequested | Signer::Ignored => Proof::None,
             Signer::Accepted => Proof::Verified(revision.as_str()),
         };
         self.status = proven(&self.status, &self.facts, proof);
@@ -69,7 +73,7 @@ impl Attempt<'_> {
 
     /// What the spec demands, with the keys of its secrets. They are read every time, so that a
     /// mended secret counts at the next try.
-    async fn demand(&self, verify: &Verification) -> Result<Demand, String> {
+    async fn demand(&self, verify: &Verification, pin: &Pin) -> Result<Demand, String> {
         let mut root = None;
         if let Some(reference) = &verify.trusted_root_secret_ref {
             root = Some(self.trusted_root(reference).await.map_err(|text| {
@@ -77,9 +81,38 @@ impl Attempt<'_> {
                 format!("failed to read trusted root from secret '{subject}': {text}")
             })?);
         }
-        match &verify.secret_ref {
-            Some(reference) => keys(self.secret(reference).await?),
-            None => keyless(root.as_deref(), verify.match_oidc_identity.as_deref()),
+        match (verify.provider, &verify.secret_ref) {
+            (Verifier::Notation, Some(reference)) => self.notation(reference).await,
+            (Verifier::Notation, None) => Err(self.no_secret(pin)),
+            (Verifier::Cosign, Some(reference)) => keys(self.secret(reference).await?),
+            (Verifier::Cosign, None) => {
+                keyless(root.as_deref(), verify.match_oidc_identity.as_deref())
+            }
+        }
+    }
+
+    fn no_secret(&self, pin: &Pin) -> String {
+        let image = format!("{}@{}", self.request.reference, pin.digest);
+        format!("verification secret cannot be empty: '{image}'")
+    }
+
+    async fn notation(&self, reference: &LocalReference) -> Result<Demand, String> {
+        let subject = format!("{}/{}", self.key.namespace, reference.name);
+        let mut secret = self.secret(reference).await?;
+        let policy = secret
+            .remove(TRUST_POLICY)
+            .ok_or_else(|| format!("'{TRUST_POLICY}' not found in secret '{subject}'"))?;
+        let is_certificate =
+            |name: &String| CERTIFICATE_ENDINGS.iter().any(|ending| name.ends_with(ending));
+        secret.retain(|name, _| is_certificate(name));
+        let certificates = secret.into_values();
+        let is_empty = certificates.len() == 0;
+        let notation = Notation::new(&policy, certificates, self.context.clock.now());
+        match notation {
+            // The reference reads the document, looks for certificates, and then checks it.
+            Err(error @ InvalidPolicy::Json(_)) => Err(error.to_string()),
+            _ if is_empty => Err(format!("no certificates found in secret '{subject}'")),
+            other => other.map(Demand::Notation).map_err(|error| error.to_string()),
         }
     }
 

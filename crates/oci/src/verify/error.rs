@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use artifact::text::quoted;
+
 use crate::error::Failure;
 
 /// No signature is as demanded. The texts are those of ocirepository.md, 9; they follow
@@ -23,6 +25,48 @@ pub enum Unverified {
     /// None of the signatures is by one of the identities.
     #[error("no matching signatures: {}", listed(.0))]
     NoIdentity(Vec<Flaw>),
+    /// No statement of the trust policy is about the image.
+    #[error(
+        "artifact {} has no applicable trust policy statement. Trust policy applicability for a \
+         given artifact is determined by registryScopes. To create a trust policy, see: \
+         https://notaryproject.dev/docs/quickstart/#create-a-trust-policy",
+        quoted(.0)
+    )]
+    NoStatement(String),
+    /// Nothing is signed, and an envelope is demanded.
+    #[error(
+        "no signature is associated with {}, make sure the artifact was signed successfully",
+        quoted(.0)
+    )]
+    NoEnvelope(String),
+    /// An envelope that the registry lists and does not give.
+    #[error(
+        "unable to retrieve digital signature with digest {} associated with {} from the \
+         Repository, error : {problem}",
+        quoted(.signature), quoted(.image)
+    )]
+    Unread {
+        /// Digest of its manifest.
+        signature: String,
+        /// `host/repository@digest`.
+        image: String,
+        /// Why.
+        problem: String,
+    },
+    /// None of the envelopes is as demanded.
+    #[error("signature verification failed{}", each(.0))]
+    NoEnvelopeFits(Vec<Flaw>),
+    /// None of the first envelopes is as demanded.
+    #[error(
+        "signature evaluation stopped. \
+         The configured limit of {max} signatures to verify per artifact exceeded"
+    )]
+    Attempts {
+        /// How many were looked at.
+        max: usize,
+        /// What is wrong with each.
+        flaws: Vec<Flaw>,
+    },
     /// The registry does not say which signatures there are.
     #[error(transparent)]
     Registry(#[from] Failure),
@@ -32,8 +76,11 @@ impl Unverified {
     /// What is wrong with each signature that was looked at.
     pub fn flaws(&self) -> &[Flaw] {
         match self {
-            Self::NoMatch { flaws, .. } | Self::NoIdentity(flaws) => flaws,
-            Self::NoSignatures | Self::Registry(_) => &[],
+            Self::NoMatch { flaws, .. }
+            | Self::NoIdentity(flaws)
+            | Self::NoEnvelopeFits(flaws)
+            | Self::Attempts { flaws, .. } => flaws,
+            _ => &[],
         }
     }
 
@@ -54,6 +101,15 @@ fn listed(flaws: &[Flaw]) -> String {
     let problems: Vec<_> =
         flaws.iter().take(LISTED_MAX).map(|flaw| flaw.problem.to_string()).collect();
     problems.join("\n ")
+}
+
+/// Every envelope on a line of its own.
+fn each(flaws: &[Flaw]) -> String {
+    let line = |flaw: &Flaw| {
+        let Flaw { signature, problem } = flaw;
+        format!("\nfailed to verify signature with digest {signature}, {problem}")
+    };
+    flaws.iter().map(line).collect()
 }
 
 /// A root that cannot be judged by.

@@ -7,8 +7,8 @@
 
 use p521::ecdsa::signature::hazmat::PrehashVerifier as _;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
-use x509_cert::der::Decode as _;
-use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::der::{Decode as _, Reader as _, SliceReader};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -33,6 +33,27 @@ enum Kind {
     P521,
     Rsa,
     Ed25519,
+}
+
+/// How a signature is made of a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// RSA with the older padding.
+    Pkcs1(Hash),
+    /// RSA with the newer padding.
+    Pss(Hash),
+    /// Both numbers in DER.
+    Ecdsa(Hash),
+    /// Both numbers, each as long as the curve's.
+    EcdsaFixed(Hash),
+}
+
+/// A hash function of signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
 }
 
 /// A text that holds no public key of a kind that is understood.
@@ -83,36 +104,97 @@ impl PublicKey {
         Ok(Self { kind, bytes: bytes.into() })
     }
 
-    /// Whether `signature` is one of `message` by this key.
+    /// Whether `signature` is one of `message` by this key, as cosign makes them.
     pub fn fits(&self, message: &[u8], signature: &[u8]) -> bool {
-        let by = |algorithm: &'static dyn VerificationAlgorithm| {
-            UnparsedPublicKey::new(algorithm, &self.bytes).verify(message, signature).is_ok()
-        };
+        let by = |scheme| self.fits_as(scheme, message, signature);
         match self.kind {
-            Kind::P256 => by(&signature::ECDSA_P256_SHA256_ASN1),
-            Kind::P384 => {
-                by(&signature::ECDSA_P384_SHA256_ASN1) || by(&signature::ECDSA_P384_SHA384_ASN1)
+            Kind::P256 => by(Scheme::Ecdsa(Hash::Sha256)),
+            Kind::P384 => by(Scheme::Ecdsa(Hash::Sha256)) || by(Scheme::Ecdsa(Hash::Sha384)),
+            Kind::P521 => by(Scheme::Ecdsa(Hash::Sha256)) || by(Scheme::Ecdsa(Hash::Sha512)),
+            Kind::Rsa => by(Scheme::Pkcs1(Hash::Sha256)),
+            Kind::Ed25519 => {
+                let key = UnparsedPublicKey::new(&signature::ED25519, &self.bytes);
+                key.verify(message, signature).is_ok()
             }
-            Kind::P521 => self.fits_p521(message, signature).unwrap_or(false),
-            Kind::Rsa => by(&signature::RSA_PKCS1_2048_8192_SHA256),
-            Kind::Ed25519 => by(&signature::ED25519),
         }
     }
 
-    /// The curve that ring does not have.
-    fn fits_p521(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
-        let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes).ok()?;
-        let signature = p521::ecdsa::DerSignature::try_from(signature).ok()?;
-        let signature = p521::ecdsa::Signature::try_from(signature).ok()?;
-        let fits = |algorithm: &'static ring::digest::Algorithm| {
-            let hash = ring::digest::digest(algorithm, message);
-            // A hash shorter than the field counts as the same number with zeros in front.
-            let mut number = [0; 66];
-            number[66 - hash.as_ref().len()..].copy_from_slice(hash.as_ref());
-            key.verify_prehash(&number, &signature).is_ok()
-        };
-        Some(fits(&ring::digest::SHA256) || fits(&ring::digest::SHA512))
+    /// Whether `signature` is one of `message` by this key under a scheme.
+    pub(super) fn fits_as(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+        if self.kind == Kind::P521 {
+            return self.fits_p521(scheme, message, signature).unwrap_or(false);
+        }
+        self.algorithm(scheme).is_some_and(|algorithm| {
+            UnparsedPublicKey::new(algorithm, &self.bytes).verify(message, signature).is_ok()
+        })
     }
+
+    /// ring's name of a scheme, where it has one for this key.
+    fn algorithm(&self, scheme: Scheme) -> Option<&'static dyn VerificationAlgorithm> {
+        use Hash::{Sha256, Sha384, Sha512};
+        Some(match (self.kind, scheme) {
+            (Kind::P256, Scheme::Ecdsa(Sha256)) => &signature::ECDSA_P256_SHA256_ASN1,
+            (Kind::P256, Scheme::Ecdsa(Sha384)) => &signature::ECDSA_P256_SHA384_ASN1,
+            (Kind::P256, Scheme::EcdsaFixed(Sha256)) => &signature::ECDSA_P256_SHA256_FIXED,
+            (Kind::P384, Scheme::Ecdsa(Sha256)) => &signature::ECDSA_P384_SHA256_ASN1,
+            (Kind::P384, Scheme::Ecdsa(Sha384)) => &signature::ECDSA_P384_SHA384_ASN1,
+            (Kind::P384, Scheme::EcdsaFixed(Sha384)) => &signature::ECDSA_P384_SHA384_FIXED,
+            (Kind::Rsa, Scheme::Pkcs1(Sha256)) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            (Kind::Rsa, Scheme::Pkcs1(Sha384)) => &signature::RSA_PKCS1_2048_8192_SHA384,
+            (Kind::Rsa, Scheme::Pkcs1(Sha512)) => &signature::RSA_PKCS1_2048_8192_SHA512,
+            (Kind::Rsa, Scheme::Pss(Sha256)) => &signature::RSA_PSS_2048_8192_SHA256,
+            (Kind::Rsa, Scheme::Pss(Sha384)) => &signature::RSA_PSS_2048_8192_SHA384,
+            (Kind::Rsa, Scheme::Pss(Sha512)) => &signature::RSA_PSS_2048_8192_SHA512,
+            _ => return None,
+        })
+    }
+
+    /// The curve that ring does not have.
+    fn fits_p521(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Option<bool> {
+        let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes).ok()?;
+        let (hash, signature) = match scheme {
+            Scheme::Ecdsa(hash) => {
+                let signature = p521::ecdsa::DerSignature::try_from(signature).ok()?;
+                (hash, p521::ecdsa::Signature::try_from(signature).ok()?)
+            }
+            Scheme::EcdsaFixed(hash) => (hash, p521::ecdsa::Signature::from_slice(signature).ok()?),
+            _ => return None,
+        };
+        let algorithm = match hash {
+            Hash::Sha256 => &ring::digest::SHA256,
+            Hash::Sha384 => &ring::digest::SHA384,
+            Hash::Sha512 => &ring::digest::SHA512,
+        };
+        let hash = ring::digest::digest(algorithm, message);
+        // A hash shorter than the field counts as the same number with zeros in front.
+        let mut number = [0; 66];
+        number[66 - hash.as_ref().len()..].copy_from_slice(hash.as_ref());
+        Some(key.verify_prehash(&number, &signature).is_ok())
+    }
+
+    /// Family and size in bits; `None` for Ed25519.
+    pub(super) fn bits(&self) -> Option<(&'static str, usize)> {
+        match self.kind {
+            Kind::P256 => Some(("EC", 256)),
+            Kind::P384 => Some(("EC", 384)),
+            Kind::P521 => Some(("EC", 521)),
+            Kind::Rsa => Some(("RSA", modulus_bits(&self.bytes)?)),
+            Kind::Ed25519 => None,
+        }
+    }
+}
+
+/// Bits of the modulus of an RSAPublicKey.
+fn modulus_bits(der: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(der).ok()?;
+    let modulus = reader.sequence(|parts| {
+        let modulus = UintRef::decode(parts)?;
+        UintRef::decode(parts)?;
+        Ok(modulus)
+    });
+    let bytes = modulus.ok()?.as_bytes();
+    let zeros = bytes.first()?.leading_zeros() as usize;
+    Some(bytes.len() * 8 - zeros)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod crypto;
 mod error;
 pub mod key;
 pub mod keyless;
+pub mod notation;
 mod simple;
 
 use artifact::Digest;
@@ -23,6 +24,7 @@ use cosign::Signers;
 pub use error::{Flaw, InvalidRoot, Problem, Unverified};
 pub use key::PublicKey;
 pub use keyless::Keyless;
+pub use notation::Notation;
 
 /// What a source demands of an artifact's signatures.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub enum Demand {
     CosignKeys(Vec<(String, PublicKey)>),
     /// cosign without keys.
     CosignKeyless(Keyless),
+    /// Notation, under a trust policy.
+    Notation(Notation),
 }
 
 /// A pin that may be pulled: its signature was verified, or nobody asked for one.
@@ -47,6 +51,8 @@ pub enum Signer {
     NotRequested,
     /// Someone whom the demand names.
     Accepted,
+    /// Nobody whom the demand names, and it lets that pass.
+    Ignored,
 }
 
 impl Trusted {
@@ -93,6 +99,7 @@ impl Client {
             Demand::CosignKeyless(keyless) => {
                 self.verify_cosign(subject, Signers::Keyless(keyless)).await?
             }
+            Demand::Notation(notation) => self.verify_notation(subject, notation).await?,
         };
         Ok(Trusted { pin, by })
     }

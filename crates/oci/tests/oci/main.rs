@@ -19,6 +19,7 @@ mod auth;
 mod cosign;
 mod keyless;
 mod network;
+mod notation;
 mod pull;
 mod push;
 mod store;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use e2e::{Story, condition};
 use serde_json::{Value, json};
 
@@ -216,6 +218,89 @@ async fn an_identity_of_ones_own_instance_is_enough() {
     let source = story.wait_ready("OCIRepository", "src").await;
     let text = format!("verified signature of revision {}", revision(&source));
     assert_eq!(condition(&source, "SourceVerified")["message"], text);
+}
+
+/// A case of notation's table: its signature, and its certificate and policy as a secret.
+fn push_notation(story: &Story, name: &str, level: &str) -> Value {
+    let table: Value = serde_json::from_str(&recorded("notation.json")).unwrap();
+    let case = table.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
+    let unsigned: Value = serde_json::from_str(&recorded("unsigned.json")).unwrap();
+    let manifest = "application/vnd.oci.image.manifest.v1+json";
+    let image = unsigned["manifests"][0]["body"].as_str().unwrap().to_owned();
+    let digest = story.registry.push_manifest("app", "v1", manifest, image);
+    let envelope = STANDARD.decode(case["envelope"].as_str().unwrap()).unwrap();
+    let layer = story.registry.push_blob("app", case["mediaType"].as_str().unwrap(), &envelope);
+    let kind = "application/vnd.cncf.notary.signature";
+    let body = json!({"schemaVersion": 2, "mediaType": manifest, "layers": [layer],
+        "artifactType": kind, "subject": {"mediaType": manifest, "digest": digest, "size": 1}});
+    story.registry.push_manifest("app", "", manifest, body.to_string());
+    let mut policy = case["policy"].clone();
+    let statement = &mut policy["trustPolicies"][0];
+    statement["signatureVerification"]["level"] = json!(level);
+    secret(&json!({"trustpolicy.json": policy.to_string(), "root.crt": case["certificates"][0]}))
+}
+
+/// oci I11, I13, I14: by notation, under a trust policy of every level.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trust_policy_decides_how_much_a_signature_counts() {
+    let spec = json!({"ref": {"tag": "v1"},
+        "verify": {"provider": "notation", "secretRef": {"name": "signers"}}});
+    let story = following("notation", "unsigned", Value::Null, json!({})).await;
+    let strict = push_notation(&story, "cose: as it should be", "strict");
+    story.apply(&strict).await;
+    story.apply(&story.source(spec.clone())).await;
+    let source = story.wait_ready("OCIRepository", "src").await;
+    let verified = condition(&source, "SourceVerified");
+    let text = format!("verified signature of revision {}", revision(&source));
+    assert_eq!((&verified["status"], &verified["message"]), (&json!("True"), &json!(text)));
+    for (level, passes) in [("permissive", false), ("audit", true), ("skip", true)] {
+        let story = following(level, "unsigned", Value::Null, json!({})).await;
+        story.apply(&push_notation(&story, "jws: another identity", level)).await;
+        story.apply(&story.source(spec.clone())).await;
+        if passes {
+            let source = story.wait_ready("OCIRepository", "src").await;
+            assert_eq!(condition(&source, "SourceVerified"), Value::Null);
+        } else {
+            let text = refused(&story).await;
+            assert!(text.contains("does not match the X.509 trusted identities"), "{text}");
+        }
+    }
+}
+
+/// oci I12: what a secret has to hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trust_policy_and_certificates_are_both_needed() {
+    let spec = json!({"ref": {"tag": "v1"}, "verify": {"provider": "notation"}});
+    let story = following("policy", "unsigned", Value::Null, spec.clone()).await;
+    let prefix = "failed to verify the signature using provider 'notation': ";
+    let text = refused(&story).await;
+    let empty = format!(
+        "{prefix}verification secret cannot be empty: '{}/app@sha256:",
+        story.registry.host()
+    );
+    assert!(text.starts_with(&empty), "{text}");
+    let mut spec = spec;
+    spec["verify"]["secretRef"] = json!({"name": "signers"});
+    story.apply(&story.source(spec)).await;
+    let subject = format!("{}/signers", story.namespace);
+    let json_error = "error occurred while parsing trustpolicy.json: ";
+    for (data, expected) in [
+        (json!({"x": "y"}), format!("'trustpolicy.json' not found in secret '{subject}'")),
+        (json!({"trustpolicy.json": "{"}), json_error.into()),
+        (json!({"trustpolicy.json": "{}"}), format!("no certificates found in secret '{subject}'")),
+        (
+            json!({"trustpolicy.json": "{}", "a.pem": "x"}),
+            "trust policy document has empty version, version must be specified".into(),
+        ),
+    ] {
+        story.apply(&secret(&data)).await;
+        story.clock.advance(Duration::from_secs(900));
+        let says = |s: &Value| {
+            let message = condition(s, "SourceVerified")["message"].clone();
+            message.as_str().is_some_and(|m| m.starts_with(&format!("{prefix}{expected}")))
+        };
+        story.wait("OCIRepository", "src", &expected, says).await;
+    }
 }
 
 /// oci I10, in key mode: a root that is named must be there, although nothing needs it.
