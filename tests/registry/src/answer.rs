@@ -395,10 +395,10 @@ impl Target<'_> {
             });
             entries.collect::<Vec<_>>()
         });
-        let (media_type, found) =
-            ("application/vnd.oci.image.index.v1+json", found.unwrap_or_default());
-        let body = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": found});
-        ([(header::CONTENT_TYPE, media_type)], body.to_string()).into_response()
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let body =
+            json!({"schemaVersion": 2, "mediaType": kind, "manifests": found.unwrap_or(vec![])});
+        ([(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
     }
 }
 
