@@ -384,21 +384,19 @@ impl Target<'_> {
     }
 
     fn referrers(&self) -> Response {
-        let found = self.with(|found| {
-            let entries = found.manifests.iter().filter_map(|(digest, manifest)| {
-                let body: Value = serde_json::from_slice(&manifest.body).ok()?;
-                let kind = body.get("artifactType").unwrap_or(&body["config"]["mediaType"]);
-                (body["subject"]["digest"] == self.rest).then(|| {
-                    json!({"mediaType": manifest.media_type, "digest": digest,
-                        "size": manifest.body.len(), "artifactType": kind})
-                })
-            });
-            entries.collect::<Vec<_>>()
-        });
-        let kind = "application/vnd.oci.image.index.v1+json";
-        let body =
-            json!({"schemaVersion": 2, "mediaType": kind, "manifests": found.unwrap_or(vec![])});
-        ([(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+        let entry = |(digest, manifest): (&String, &Manifest)| {
+            let body: Value = serde_json::from_slice(&manifest.body).ok()?;
+            let kind = body.get("artifactType").unwrap_or(&body["config"]["mediaType"]);
+            (body["subject"]["digest"] == self.rest).then(|| {
+                json!({"mediaType": manifest.media_type, "digest": digest,
+                    "size": manifest.body.len(), "artifactType": kind})
+            })
+        };
+        let found = self.with(|found| found.manifests.iter().filter_map(entry).collect::<Vec<_>>());
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        let body = json!({"schemaVersion": 2, "mediaType": media_type,
+            "manifests": found.unwrap_or_default()});
+        ([(header::CONTENT_TYPE, media_type)], body.to_string()).into_response()
     }
 }
 
