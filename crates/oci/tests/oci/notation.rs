@@ -85,6 +85,23 @@ async fn the_verdicts_and_their_texts_are_those_of_the_reference() {
     assert_eq!(table.len(), 129);
 }
 
+/// Scenario I11: what the real notation wrote, found by the referrers API and by the fallback tag.
+#[tokio::test]
+async fn what_notation_itself_signs_is_understood() {
+    for form in ["jws", "cose"] {
+        let bench = recorded(&format!("notation-{form}")).await;
+        let policy = case("jws: the identity")["policy"].to_string();
+        let now = "2026-12-01T12:00:00Z".parse().unwrap();
+        let notation =
+            Notation::new(policy.as_bytes(), [file("keys/notation.crt").into()], now).unwrap();
+        let demand = Demand::Notation(notation);
+        assert_eq!(verify(&bench, &demand).await.unwrap(), Signer::Accepted, "{form}");
+        let refused = Effect::Error(404, "NOT_FOUND");
+        bench.registry.misbehave(Fault::new("GET", "/referrers/", 9, refused));
+        assert_eq!(verify(&bench, &demand).await.unwrap(), Signer::Accepted, "{form}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_signed_is_not_trusted() {
     let bench = recorded("unsigned").await;

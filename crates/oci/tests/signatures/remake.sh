@@ -2,10 +2,11 @@
 # Makes the signed images beside this file anew, with the real tools, against Debian's
 # docker-registry on loopback. The keys are throw-away ones and stay: they are in keys/.
 #
-#   COSIGN2=… COSIGN3=… ./remake.sh
+#   COSIGN2=… COSIGN3=… NOTATION=… ./remake.sh
 #
 # cosign installs with `go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5` and
-# `…/cosign/v3/cmd/cosign@v3.1.3`. Also needed: docker-registry, curl, go, jq, openssl, tar.
+# `…/cosign/v3/cmd/cosign@v3.1.3`, notation 1.3.2 with `go build ./cmd/notation` in its module. Also
+# needed: docker-registry, curl, go, jq, openssl, tar.
 #
 # Each <case>.json is a repository: manifests with their tags, and blobs in base64. The image that
 # is signed is the same in all of them.
@@ -88,4 +89,29 @@ for kind in p256 p384 p521 rsa ed25519; do
 done
 
 # Without keys: an imitation of Sigstore, with cosign's own verdict of every case.
-(cd "$here/keyless" && go run . "$(image keyless | sed 's/.*@//')" > ../keyless.json)
+image keyless > reference
+signed=$(sed 's/.*@//' reference)
+(cd "$here/keyless" && go run . "$signed" > ../keyless.json)
+
+# By the real notation, under an authority of its own. Its verdicts of each broken element are
+# another program's.
+export XDG_CONFIG_HOME=$work/config
+mkdir -p config/notation
+openssl req -x509 -newkey rsa:2048 -nodes -days 7300 -keyout ca.pem -out "$here/keys/notation.crt" \
+  -subj '/C=US/ST=WA/O=Team/CN=root' -addext basicConstraints=critical,CA:TRUE \
+  -addext keyUsage=critical,keyCertSign 2> openssl.log
+openssl req -newkey rsa:2048 -nodes -keyout signer.pem -out signer.csr \
+  -subj '/C=US/ST=WA/O=Team/CN=signer' 2> openssl.log
+printf 'keyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning\n' > signer.cnf
+openssl x509 -req -in signer.csr -CA "$here/keys/notation.crt" -CAkey ca.pem -CAserial ca.srl -CAcreateserial \
+  -days 7300 -extfile signer.cnf -out signer.crt 2> openssl.log
+cat signer.crt "$here/keys/notation.crt" > chain.crt
+jq -n --arg work "$work" '{default: "k", keys: [{name: "k", keyPath: ($work + "/signer.pem"),
+  certPath: ($work + "/chain.crt")}]}' > config/notation/signingkeys.json
+for form in jws cose; do
+  "$NOTATION" sign --insecure-registry --signature-format $form --key k \
+    "$(image notation-$form)" > notation.log 2>&1
+  dump notation-$form
+done
+size=$(stat -c %s image.json)
+(cd "$here/notation" && go run . "$signed" "$size" > ../notation.json)
