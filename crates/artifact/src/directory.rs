@@ -1,11 +1,12 @@
-//! A [`Tree`] of a folder on disk, for what is pushed from there.
+//! A [`Tree`] of a folder on disk, for what is pushed from there, and back into one.
 
-use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::Error;
-use crate::tree::{Limits, Mode, Tree, bounded, clean};
+use crate::tree::{Limits, Mode, Node, Tree, bounded, clean};
 
 impl Tree {
     /// Reads `folder`: regular files and directories within `limits`; symbolic links and special
@@ -43,5 +44,62 @@ impl Tree {
             }
         }
         Ok(tree)
+    }
+
+    /// Writes every file below `folder`, which exists. Files that are there are replaced, nothing
+    /// else is removed, and a symbolic link in the way is an error: it is never followed.
+    pub fn write_into(&self, folder: &Path) -> Result<(), Error> {
+        for (path, node) in self.walk() {
+            let target = folder.join(path);
+            let failed = |source| Error::File { operation: "write", path: target.clone(), source };
+            let found = fs::symlink_metadata(&target).ok();
+            match (node, found.map(|found| found.file_type())) {
+                (_, Some(kind)) if kind.is_symlink() => {
+                    return Err(failed(io::Error::other("a symbolic link is in the way")));
+                }
+                (Node::Directory, Some(kind)) if kind.is_dir() => continue,
+                (Node::Directory, _) => {
+                    fs::create_dir(&target).map_err(failed)?;
+                    continue;
+                }
+                (Node::File { .. }, Some(_)) => fs::remove_file(&target).map_err(failed)?,
+                (Node::File { .. }, None) => {}
+            }
+            let executable = matches!(node, Node::File { executable: true, .. });
+            let mode = if executable { 0o755 } else { 0o644 };
+            let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&target);
+            self.copy(node, &mut file.map_err(failed)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_comes_back_and_follows_no_link() -> Result<(), Box<dyn std::error::Error>> {
+        let (from, to, outside) =
+            (tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?);
+        fs::create_dir(from.path().join("a"))?;
+        fs::write(from.path().join("a/x.yaml"), "new")?;
+        fs::write(from.path().join("run.sh"), "#!")?;
+        fs::set_permissions(from.path().join("run.sh"), PermissionsExt::from_mode(0o700))?;
+        fs::write(to.path().join("kept"), "kept")?;
+        let tree = Tree::from_directory(from.path(), &Limits::default(), from.path())?;
+        tree.write_into(to.path())?;
+        tree.write_into(to.path())?;
+        assert_eq!(fs::read(to.path().join("a/x.yaml"))?, b"new");
+        assert_eq!(fs::read(to.path().join("kept"))?, b"kept");
+        let mode = fs::metadata(to.path().join("run.sh"))?.permissions().mode();
+        assert_eq!(mode & 0o100, 0o100);
+        fs::remove_dir_all(to.path().join("a"))?;
+        std::os::unix::fs::symlink(outside.path(), to.path().join("a"))?;
+        let refused = tree.write_into(to.path()).map_err(|error| crate::text::explain(&error));
+        let refused = refused.err().unwrap_or_default();
+        assert!(refused.ends_with("/a: a symbolic link is in the way"), "{refused}");
+        assert_eq!(fs::read_dir(outside.path())?.count(), 0);
+        Ok(())
     }
 }

@@ -30,6 +30,7 @@
 
 mod ask;
 mod auth;
+pub mod browse;
 mod client;
 pub mod constraint;
 pub mod error;

@@ -29,8 +29,9 @@ pub(super) struct Referrer {
     pub(super) artifact_type: String,
 }
 
+/// A referrers list.
 #[derive(Deserialize)]
-struct Index {
+pub(super) struct Index {
     #[serde(default)]
     manifests: Option<Vec<Referrer>>,
 }
@@ -39,16 +40,7 @@ struct Index {
 #[derive(Deserialize)]
 pub(super) struct Attachment {
     #[serde(default)]
-    pub(super) layers: Vec<Part>,
-}
-
-/// A layer of something attached.
-#[derive(Deserialize)]
-pub(super) struct Part {
-    #[serde(flatten)]
-    pub(super) descriptor: Descriptor,
-    #[serde(default)]
-    pub(super) annotations: std::collections::BTreeMap<String, String>,
+    pub(super) layers: Vec<Descriptor>,
 }
 
 impl Client {

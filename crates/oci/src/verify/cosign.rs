@@ -134,11 +134,10 @@ impl Client {
         }
         let attachment = self.attachment(of, referrer).await.map_err(unreadable)?;
         let [layer] = attachment.layers.as_slice() else { return Ok(None) };
-        let descriptor = &layer.descriptor;
-        if !descriptor.media_type.starts_with(bundle::MEDIA_TYPE) {
+        if !layer.media_type.starts_with(bundle::MEDIA_TYPE) {
             return Ok(None);
         }
-        let bytes = self.small_blob(of.reference, descriptor, BUNDLE_BYTES_MAX).await;
+        let bytes = self.small_blob(of.reference, layer, BUNDLE_BYTES_MAX).await;
         Bundle::parse(&bytes.map_err(unreadable)?).map(Some)
     }
 
@@ -159,11 +158,11 @@ impl Client {
         // Signatures of one image mostly are of the same bytes.
         let mut payloads = HashMap::new();
         for (at, part) in layers.iter().enumerate() {
-            let name = &part.descriptor.digest;
+            let name = &part.digest;
             let payload = match payloads.get(name) {
                 Some(payload) => Ok(bytes::Bytes::clone(payload)),
                 None => self
-                    .small_blob(of.reference, &part.descriptor, PAYLOAD_BYTES_MAX)
+                    .small_blob(of.reference, part, PAYLOAD_BYTES_MAX)
                     .await
                     .map_err(|failure| Problem::Unreadable(failure.to_string())),
             };

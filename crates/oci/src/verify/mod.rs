@@ -10,6 +10,8 @@ mod bundle;
 mod cosign;
 mod crypto;
 mod error;
+#[cfg(fuzzing)]
+pub mod hostile;
 pub mod key;
 pub mod keyless;
 pub mod notation;

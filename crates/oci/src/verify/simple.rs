@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::attached::Part;
 use super::error::Problem;
+use crate::image::Descriptor;
 
 /// Ending of the tag that the signatures are under.
 pub(super) const TAG_ENDING: &str = ".sig";
@@ -73,7 +73,7 @@ struct Image {
 }
 
 impl<'a> Simple<'a> {
-    pub(super) fn new(part: &'a Part, payload: Bytes) -> Result<Self, Problem> {
+    pub(super) fn new(part: &'a Descriptor, payload: Bytes) -> Result<Self, Problem> {
         let text = part.annotations.get(SIGNATURE).map(String::as_str).unwrap_or_default();
         let signature = STANDARD
             .decode(text)

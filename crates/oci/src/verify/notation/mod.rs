@@ -126,8 +126,27 @@ impl Client {
             let text = "signature manifest requries exactly one signature envelope blob, got";
             return Err(unread(format!("{text} {count}")));
         };
-        let bytes = self.small_blob(of.reference, &layer.descriptor, ENVELOPE_BYTES_MAX).await;
+        let bytes = self.small_blob(of.reference, layer, ENVELOPE_BYTES_MAX).await;
         let bytes = bytes.map_err(|error| unread(error.to_string()))?;
-        Ok(Envelope::parse(&layer.descriptor.media_type, &bytes))
+        Ok(Envelope::parse(&layer.media_type, &bytes))
+    }
+}
+
+/// Reads `bytes` as everything that it could be.
+#[cfg(fuzzing)]
+pub(super) fn hostile(bytes: &[u8]) {
+    for media_type in [jws::MEDIA_TYPE, cose::MEDIA_TYPE] {
+        if let Ok(envelope) = Envelope::parse(media_type, bytes) {
+            let _ = chain::parse(&envelope.certificates);
+        }
+    }
+    let _ = Policy::parse(bytes);
+    if let Ok(certificate) = certificate::Certificate::parse(bytes) {
+        let _ = chain::parse(&[bytes.to_vec(), bytes.to_vec()]);
+        let _ = names::of_certificate(certificate.subject());
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = names::parse(text);
+        let _ = scope::check(text);
     }
 }
