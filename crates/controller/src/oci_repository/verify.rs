@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use oci::verify::keyless::{Identity, Root};
 use oci::verify::notation::{InvalidPolicy, Notation};
-use oci::verify::{Demand, Keyless, PublicKey, Signer, Trusted, Unverified};
+use oci::verify::{Demand, KEYS_MAX, Keyless, PublicKey, Signer, Trusted, Unverified};
 use oci::{Client, Pin};
 use tokio::time::Instant;
 
@@ -139,7 +139,11 @@ impl Attempt<'_> {
 fn keys(secret: BTreeMap<String, Vec<u8>>) -> Result<Demand, String> {
     let keys = secret.into_iter().filter(|(name, _)| name.ends_with(PUBLIC_KEY_ENDING));
     let keys = keys.map(|(name, value)| PublicKey::from_pem(&value).map(|key| (name, key)));
-    keys.collect::<Result<_, _>>().map(Demand::CosignKeys).map_err(|error| error.to_string())
+    let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    if keys.len() > KEYS_MAX {
+        return Err(format!("more than {KEYS_MAX} public keys in the secret"));
+    }
+    Ok(Demand::CosignKeys(keys))
 }
 
 fn keyless(root: Option<&[u8]>, identities: Option<&[OidcIdentity]>) -> Result<Demand, String> {
@@ -160,6 +164,7 @@ pub(super) fn unverified(message: &str, flaws: String) -> Happening {
 
 fn refused(verify: &Verification, error: &Unverified) -> Failure {
     let flaws: Vec<_> = error.flaws().iter().take(FLAWS_MAX).map(ToString::to_string).collect();
+    tracing::info!(?flaws, "no signature is as demanded");
     Failure::Unverified {
         message: text(verify, &explain(error)),
         flaws: flaws.join("\n"),

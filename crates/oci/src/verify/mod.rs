@@ -28,6 +28,9 @@ pub use key::PublicKey;
 pub use keyless::Keyless;
 pub use notation::Notation;
 
+/// Keys of one source; every signature is tried with each.
+pub const KEYS_MAX: usize = 100;
+
 /// What a source demands of an artifact's signatures.
 #[derive(Clone, Debug)]
 pub enum Demand {
