@@ -12,6 +12,7 @@ mod content;
 mod error;
 mod local;
 mod output;
+mod progress;
 mod registry;
 
 #[global_allocator]

@@ -1,6 +1,6 @@
 //! The registry that a command talks to: its address and the credentials for it.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -76,6 +76,9 @@ impl Access {
 
     fn options(&self, reference: &Reference) -> Result<Options> {
         let mut options = Options::new(std::env::temp_dir());
+        if std::io::stderr().is_terminal() {
+            options.progress = crate::progress::bar();
+        }
         if self.insecure_registry {
             options.tls.verification = Verification::Off;
         }

@@ -21,6 +21,7 @@ use crate::image::{
     SCHEMA_1, SCHEMA_1_SIGNED, child_of_index,
 };
 use crate::keychain::Keychain;
+use crate::progress::Progress;
 use crate::reference::Reference;
 use crate::select::Select;
 use crate::transport::{Clock, Proxy, SystemClock, Tls, Transport, authority, read_body, refusal};
@@ -60,6 +61,8 @@ pub struct Options {
     pub user_agent: String,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Who is told how far a blob has come.
+    pub progress: Progress,
 }
 
 impl Options {
@@ -74,6 +77,7 @@ impl Options {
             temp_dir: temp_dir.into(),
             user_agent: concat!("sluice/", env!("CARGO_PKG_VERSION")).into(),
             clock: Arc::new(SystemClock),
+            progress: Progress::default(),
         }
     }
 }
@@ -84,6 +88,7 @@ pub struct Client {
     pub(crate) transport: Transport,
     pub(crate) auth: Auth,
     pub(crate) schemes: Mutex<HashMap<String, &'static str>>,
+    pub(crate) progress: Progress,
     layer_bytes_max: u64,
     temp_dir: PathBuf,
 }
@@ -103,6 +108,7 @@ impl Client {
             transport: Transport::new(tls, proxy, &options.user_agent, clock)?,
             auth: Auth::new(options.keychain.clone(), options.token_realms.clone()),
             schemes: Mutex::default(),
+            progress: options.progress.clone(),
             layer_bytes_max: options.layer_bytes_max,
             temp_dir: options.temp_dir.clone(),
         })
@@ -273,6 +279,7 @@ impl Client {
             }
             hash.hash(&chunk);
             file.write_all(&chunk).await?;
+            self.progress.tell(size_bytes, wanted);
         }
         if size_bytes != wanted {
             return Err(Failure::BlobSize { found: size_bytes, wanted });

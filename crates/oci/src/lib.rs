@@ -38,6 +38,7 @@ pub mod filter;
 mod filter_syntax;
 pub mod image;
 pub mod keychain;
+pub mod progress;
 pub mod push;
 pub mod reference;
 pub mod select;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use artifact::Digest;
 use artifact::digest::Algorithm;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
@@ -112,6 +112,9 @@ impl Client {
         let mut put = Ask::new(Method::PUT, &[]);
         put.access = Access::Push;
         put.body = bytes.clone();
+        put.progress = self.progress.clone();
+        // A body that is watched does not know its own length.
+        put.headers.insert(CONTENT_LENGTH, bytes.len().into());
         put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         let response = self.send(reference, &put, url).await?;
         match response.status() {
