@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use artifact::{Digest, Revision};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Failure};
 
@@ -46,8 +46,21 @@ pub struct Descriptor {
     /// Size in bytes.
     pub size: u64,
     /// What else is said of it, such as the name of its file.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// Reads `null` as what is not there, as Go does.
+pub(crate) fn null_as_default<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// What a source wants from an image (`spec.layerSelector`).

@@ -12,12 +12,15 @@ use super::Subject;
 use crate::ask::Ask;
 use crate::client::{Client, MANIFEST_BYTES_MAX, header_text, manifest_ask};
 use crate::error::Failure;
-use crate::image::{Descriptor, OCI_INDEX};
+use crate::image::{Descriptor, OCI_INDEX, null_as_default};
 use crate::reference::Reference;
 use crate::transport::{read_body, refusal};
 
 /// Signatures of one image that are looked at; cosign has the same bound.
 pub(super) const SIGNATURES_MAX: usize = 1000;
+
+/// What refers to one image: signatures, bills of materials and whatever else.
+const REFERRERS_MAX: usize = 10_000;
 
 /// An entry of a referrers list.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,21 +28,21 @@ pub(super) const SIGNATURES_MAX: usize = 1000;
 pub(super) struct Referrer {
     pub(super) digest: String,
     /// Empty if none is stated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(super) artifact_type: String,
 }
 
 /// A referrers list.
 #[derive(Deserialize)]
 pub(super) struct Index {
-    #[serde(default)]
-    manifests: Option<Vec<Referrer>>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    manifests: Vec<Referrer>,
 }
 
 /// A manifest of something attached.
 #[derive(Deserialize)]
 pub(super) struct Attachment {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub(super) layers: Vec<Descriptor>,
 }
 
@@ -67,9 +70,9 @@ impl Client {
         };
         let Some(body) = body else { return Ok(Vec::new()) };
         let index: Index = read(&body, &what)?;
-        let found = index.manifests.unwrap_or_default();
-        if found.len() > SIGNATURES_MAX {
-            return Err(Failure::TooLarge { what, max: SIGNATURES_MAX as u64, unit: "entries" });
+        let found = index.manifests;
+        if found.len() > REFERRERS_MAX {
+            return Err(Failure::TooLarge { what, max: REFERRERS_MAX as u64, unit: "entries" });
         }
         Ok(found)
     }

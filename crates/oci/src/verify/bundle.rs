@@ -18,9 +18,16 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 /// A bundle that could be read.
 pub(super) struct Bundle {
     json: Bytes,
+    /// None in a bundle that signs bytes, not a statement.
+    content: Option<Content>,
+}
+
+/// An envelope with its one signature.
+pub(super) struct Content {
     payload_type: String,
     payload: Vec<u8>,
-    signature: Vec<u8>,
+    /// Of [`Self::signed_bytes`].
+    pub(super) signature: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -64,22 +71,33 @@ impl Bundle {
         if !is_new(&json.media_type) {
             return Err(malformed(format!("unsupported version: {}", json.media_type)));
         }
-        let envelope = json.dsse_envelope.ok_or_else(|| malformed("no DSSE envelope".into()))?;
-        let [signature] = envelope.signatures.as_slice() else {
-            return Err(malformed(format!("{} signatures", envelope.signatures.len())));
-        };
-        let decode = |text: &str| STANDARD.decode(text).map_err(|e| malformed(e.to_string()));
-        Ok(Self {
-            payload: decode(&envelope.payload)?,
-            signature: decode(&signature.sig)?,
-            payload_type: envelope.payload_type,
-            json: bytes.clone(),
-        })
+        let content = json.dsse_envelope.map(Content::new).transpose().map_err(malformed)?;
+        Ok(Self { json: bytes.clone(), content })
     }
 
     /// The bundle as it came.
     pub(super) fn json(&self) -> &[u8] {
         &self.json
+    }
+
+    /// What it signs; a bundle of version 0.3 without a statement signs no image.
+    pub(super) fn content(&self) -> Result<&Content, Problem> {
+        let missing = || Problem::Malformed("bundle does not contain a DSSE envelope".into());
+        self.content.as_ref().ok_or_else(missing)
+    }
+}
+
+impl Content {
+    fn new(envelope: Envelope) -> Result<Self, String> {
+        let [signature] = envelope.signatures.as_slice() else {
+            return Err(format!("{} signatures", envelope.signatures.len()));
+        };
+        let decode = |text: &str| STANDARD.decode(text).map_err(|error| error.to_string());
+        Ok(Self {
+            payload: decode(&envelope.payload)?,
+            signature: decode(&signature.sig)?,
+            payload_type: envelope.payload_type,
+        })
     }
 
     /// What is signed: the statement with its type and both lengths in front of it.
@@ -88,11 +106,6 @@ impl Bundle {
         let mut bytes = format!("DSSEv1 {} {kind} {} ", kind.len(), body.len()).into_bytes();
         bytes.extend_from_slice(body);
         bytes
-    }
-
-    /// The signature of these bytes.
-    pub(super) fn signature(&self) -> &[u8] {
-        &self.signature
     }
 
     /// Whether its statement is about the image with this digest.

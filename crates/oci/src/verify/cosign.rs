@@ -29,14 +29,15 @@ pub(super) enum Signers<'a> {
 impl Signers<'_> {
     /// Whether a bundle is by one of them and about the image.
     fn judge_bundle(self, bundle: &Bundle, digest: &Digest) -> Result<(), Problem> {
+        let content = bundle.content()?;
         match self {
             Self::Keys(keys) => {
-                let signed = bundle.signed_bytes();
-                by_one_of(keys, |key| key.fits(&signed, bundle.signature()))?;
+                let signed = content.signed_bytes();
+                by_one_of(keys, |key| key.fits(&signed, &content.signature))?;
             }
             Self::Keyless(keyless) => keyless.judge_bundle(bundle, digest)?,
         }
-        bundle.is_for(digest)
+        content.is_for(digest)
     }
 
     /// Whether an older signature is by one of them and about the image.
@@ -80,8 +81,9 @@ impl Client {
         signers: Signers<'_>,
     ) -> Result<Signer, Unverified> {
         let mut found = Findings::default();
-        let referrers = self.referrers(of).await;
+        let referrers = self.referrers(of).await.and_then(candidates);
         for referrer in referrers.as_deref().unwrap_or_default() {
+            tokio::task::yield_now().await;
             if self.is_good_bundle(of, referrer, signers, &mut found).await {
                 return Ok(Signer::Accepted);
             }
@@ -128,10 +130,6 @@ impl Client {
         referrer: &Referrer,
     ) -> Result<Option<Bundle>, Problem> {
         let unreadable = |failure: Failure| Problem::Unreadable(failure.to_string());
-        let stated = &referrer.artifact_type;
-        if !stated.is_empty() && !stated.starts_with(bundle::MEDIA_TYPE) {
-            return Ok(None);
-        }
         let attachment = self.attachment(of, referrer).await.map_err(unreadable)?;
         let [layer] = attachment.layers.as_slice() else { return Ok(None) };
         if !layer.media_type.starts_with(bundle::MEDIA_TYPE) {
@@ -179,6 +177,18 @@ impl Client {
         }
         Ok(false)
     }
+}
+
+/// The referrers that may be bundles: those that say so, and those that say nothing.
+fn candidates(mut referrers: Vec<Referrer>) -> Result<Vec<Referrer>, Failure> {
+    referrers.retain(|Referrer { artifact_type, .. }| {
+        artifact_type.is_empty() || artifact_type.starts_with(bundle::MEDIA_TYPE)
+    });
+    if referrers.len() > SIGNATURES_MAX {
+        let what = "list of bundles".into();
+        return Err(Failure::TooLarge { what, max: SIGNATURES_MAX as u64, unit: "entries" });
+    }
+    Ok(referrers)
 }
 
 fn by_one_of(

@@ -99,17 +99,29 @@ const LISTED_MAX: usize = 20;
 /// The problems, each on a line of its own, as the reference joins them.
 fn listed(flaws: &[Flaw]) -> String {
     let problems: Vec<_> =
-        flaws.iter().take(LISTED_MAX).map(|flaw| flaw.problem.to_string()).collect();
+        flaws.iter().take(LISTED_MAX).map(|flaw| shortened(&flaw.problem)).collect();
     problems.join("\n ")
 }
 
 /// Every envelope on a line of its own.
 fn each(flaws: &[Flaw]) -> String {
     let line = |flaw: &Flaw| {
-        let Flaw { signature, problem } = flaw;
-        format!("\nfailed to verify signature with digest {signature}, {problem}")
+        let problem = shortened(&flaw.problem);
+        format!("\nfailed to verify signature with digest {}, {problem}", flaw.signature)
     };
     flaws.iter().map(line).collect()
+}
+
+/// The most that is shown of a problem: a part of it may be the signature's own words.
+const PROBLEM_BYTES_MAX: usize = 1000;
+
+fn shortened(problem: &Problem) -> String {
+    let mut text = problem.to_string();
+    if text.len() > PROBLEM_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(PROBLEM_BYTES_MAX));
+        text.push_str("...");
+    }
+    text
 }
 
 /// A root that cannot be judged by.
@@ -137,7 +149,7 @@ pub enum InvalidRoot {
 
 /// What is wrong with one signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{signature}: {problem}")]
+#[error("{signature}: {}", shortened(.problem))]
 pub struct Flaw {
     /// Which signature: the digest it is stored under.
     pub signature: String,

@@ -19,7 +19,7 @@ pub fn judge(bytes: &[u8], keyless: &Keyless) {
     let _ = PublicKey::from_pem(&bytes);
     if let Ok(bundle) = Bundle::parse(&bytes) {
         assert!(keyless.judge_bundle(&bundle, &digest).is_err(), "nobody signed this");
-        let _ = bundle.is_for(&digest);
+        let _ = bundle.content().and_then(|content| content.is_for(&digest));
     }
     if let Ok(attachment) = read::<Attachment>(&bytes, "attachment") {
         for part in &attachment.layers {

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
 use oci::image::LayerSelector;
 use oci::verify::{Demand, PublicKey, Signer, Unverified};
 use oci::{Pin, Select};
 use registry::{Effect, Fault, Registry};
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 
 use crate::Bench;
@@ -211,6 +213,49 @@ async fn signatures_are_bounded() {
     let found = flaws(verify(&bench, &keys(&["p256"])).await);
     assert!(found[0].contains(" is larger than 1048576 bytes"), "{found:?}");
     assert!(!bench.registry.take_log().iter().any(|line| line.contains("/blobs/")));
+}
+
+/// Security F6: a bundle that signs no statement counts as one, and as a bad one.
+#[tokio::test]
+async fn a_bundle_without_a_statement_is_a_bad_bundle() {
+    let bench = recorded("tag-p256").await;
+    let digest = bench.resolve("v1").await.unwrap().digest.to_string();
+    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let bundle = json!({"mediaType": kind, "messageSignature": {"signature": "AAAA"}});
+    let layer = bench.registry.push_blob("team/app", kind, bundle.to_string().as_bytes());
+    let manifest = "application/vnd.oci.image.manifest.v1+json";
+    let body = json!({"schemaVersion": 2, "mediaType": manifest, "layers": [layer],
+        "subject": {"digest": digest}});
+    bench.registry.push_manifest("team/app", "", manifest, body.to_string());
+    let found = flaws(verify(&bench, &keys(&["p256"])).await);
+    assert!(found[0].ends_with(": bundle does not contain a DSSE envelope"), "{found:?}");
+}
+
+/// A signature's own words do not fill conditions and events.
+#[tokio::test]
+async fn long_problems_are_cut() {
+    let bench = recorded("tag-p256").await;
+    let long = json!({"critical": {"image": {"docker-manifest-digest": "x".repeat(100_000)}}});
+    let payload = long.to_string();
+    let pair = ring_pair();
+    let signature = pair.sign(&ring::rand::SystemRandom::new(), payload.as_bytes()).unwrap();
+    let part = bench.registry.push_blob("team/app", "", payload.as_bytes());
+    change(&bench.registry, "tag-p256", ".sig", |body| {
+        let mut layer = part.clone();
+        let text = base64::engine::general_purpose::STANDARD.encode(signature);
+        layer["annotations"] = json!({"dev.cosignproject.cosign/signature": text});
+        body["layers"] = json!([layer]);
+    });
+    let found = flaws(verify(&bench, &keys(&["p256"])).await);
+    assert!(found[0].contains("made for another artifact: xxx"), "{found:?}");
+    assert!(found[0].len() < 1200 && found[0].ends_with("..."), "{}", found[0].len());
+}
+
+/// The key that signed the fixtures.
+fn ring_pair() -> EcdsaKeyPair {
+    let key = pem::parse(file("keys/p256.pem")).unwrap();
+    let random = ring::rand::SystemRandom::new();
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key.contents(), &random).unwrap()
 }
 
 /// Security F5: a registry that does not answer is not the same as no signature.
