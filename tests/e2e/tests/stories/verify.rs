@@ -154,6 +154,30 @@ async fn other_keys_do_not_fit() {
     story.wait_ready("OCIRepository", "src").await;
 }
 
+/// oci I16 and security F4: a demand that changes is verified anew, and what is stored stays; when
+/// the signature fits again, nothing has been repaired that anybody would have to hear of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demand_that_is_met_again_is_no_news() {
+    let story = following("rotated", "tag-p256", keys(&["p256"]), by_keys()).await;
+    let before = story.wait_ready("OCIRepository", "src").await;
+    let wrong = recorded("keys/rsa.pub");
+    story.apply(&secret(&json!({"p256.pub": wrong}))).await;
+    let mut spec = by_keys();
+    spec["timeout"] = json!("50s");
+    story.apply(&story.source(spec)).await;
+    refused(&story).await;
+    let source = story.get("OCIRepository", "src").await.unwrap();
+    assert_eq!(source["status"]["artifact"], before["status"]["artifact"]);
+    story.apply(&keys(&["p256"])).await;
+    story.clock.advance(Duration::from_secs(900));
+    let source = story.wait_ready("OCIRepository", "src").await;
+    assert_eq!(source["status"]["artifact"], before["status"]["artifact"]);
+    assert_eq!(condition(&source, "SourceVerified")["status"], "True");
+    let events = story.events("src").await;
+    let count = |reason: &str| events.iter().filter(|event| event.contains(reason)).count();
+    assert_eq!((count(" NewArtifact "), count(" Succeeded ")), (1, 0), "{events:?}");
+}
+
 /// oci I09: a tag that moves to something unsigned leaves the old artifact served.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_moves_to_something_unsigned_changes_nothing() {
