@@ -4,11 +4,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use artifact::{Ignore, Limits, Tree};
+use artifact::{Ignore, Limits, Links, Tree};
 
 /// Standard input in the place of a path, and the name that its content gets.
 const STANDARD_INPUT: &str = "-";
 const STANDARD_INPUT_NAME: &str = "manifests.yaml";
+
+/// What stays out if nothing is said; files of version control always do.
+const IGNORED: &str = "*.jpg,*.jpeg,*.gif,*.png,*.wmv,*.flv,*.tar.gz,*.zip";
 
 /// What is packed.
 #[derive(clap::Args)]
@@ -16,17 +19,20 @@ pub(crate) struct Content {
     /// Folder or file to pack; `-` is standard input.
     #[arg(short = 'f', long)]
     path: PathBuf,
-    /// Rules in the format of .gitignore, separated by commas.
-    #[arg(long, value_delimiter = ',', value_name = "RULE")]
+    /// What stays out: rules in the format of .gitignore, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "RULE", default_value = IGNORED)]
     ignore_paths: Vec<String>,
+    /// Pack what symbolic links lead to; without this they are left out.
+    #[arg(long)]
+    resolve_symlinks: bool,
 }
 
 impl Content {
     /// Packs it: equal files give equal bytes.
     pub(crate) fn pack(&self) -> Result<Vec<u8>> {
-        let tree = tree(&self.path)?;
-        let rules = self.ignore_paths.join("\n");
-        let ignore = Ignore::new(&tree, Some(&rules))?;
+        let links = if self.resolve_symlinks { Links::Follow } else { Links::Skip };
+        let tree = tree(&self.path, links)?;
+        let ignore = Ignore::of_pushed(&self.ignore_paths.join("\n"))?;
         let mut packed = Vec::new();
         tree.pack(&ignore, &mut packed)?;
         Ok(packed)
@@ -38,10 +44,10 @@ impl Content {
     }
 }
 
-fn tree(path: &Path) -> Result<Tree> {
+fn tree(path: &Path, links: Links) -> Result<Tree> {
     let unreadable = || format!("cannot read `{}`", path.display());
     if path.is_dir() {
-        return Tree::from_directory(path, &Limits::default(), &std::env::temp_dir())
+        return Tree::from_directory(path, links, &Limits::default(), &std::env::temp_dir())
             .with_context(unreadable);
     }
     let mut bytes = Vec::new();

@@ -51,6 +51,45 @@ async fn failures_say_what_why_and_what_to_try() {
     );
 }
 
+/// What stays out is said when it is pushed; what a `.sourceignore` says counts in the cluster.
+#[tokio::test]
+async fn what_is_packed_is_as_said() {
+    let desk = Desk::new().await;
+    let files = desk.files.path();
+    std::fs::write(files.join(".gitignore"), "").unwrap();
+    std::fs::write(files.join(".sourceignore"), "app.yaml\n").unwrap();
+    std::fs::write(files.join(".sops.yaml"), "").unwrap();
+    std::fs::write(desk.empty.path().join("far.yaml"), "kind: List\n").unwrap();
+    std::os::unix::fs::symlink(desk.empty.path(), files.join("link")).unwrap();
+    let paths = async |more: &[&str]| {
+        let to = tempfile::tempdir().unwrap();
+        let args = push_args(&desk.url(":v1"), files, more);
+        assert!(sluice(desk.docker.path(), args).await.status.success());
+        let (url, folder) = (desk.url(":v1"), to.path().to_str().unwrap().to_owned());
+        let args = ["pull", "artifact", &url, "--output", &folder].map(str::to_owned).into();
+        assert!(sluice(desk.docker.path(), args).await.status.success());
+        let mut found = Vec::new();
+        let mut open = vec![to.path().to_owned()];
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    found.push(path.strip_prefix(to.path()).unwrap().display().to_string());
+                }
+            }
+        }
+        found.sort();
+        found.join(" ")
+    };
+    assert_eq!(paths(&[]).await, ".sops.yaml .sourceignore app.yaml base/cm.yaml");
+    assert_eq!(
+        paths(&["--ignore-paths", "base/,.s*", "--resolve-symlinks"]).await,
+        "app.yaml link/far.yaml logo.png"
+    );
+}
+
 /// Security E8: a helper is a program, and runs only for those who ask for it.
 #[tokio::test]
 async fn credential_helpers_run_when_asked_for() {
