@@ -11,6 +11,7 @@ use reqwest::{Response, Url};
 use tokio::time::Instant;
 
 use crate::error::{Error, Failure};
+use crate::progress::Progress;
 use crate::reference::is_local;
 use crate::wording::{body_text, connection_text, is_reset, quoted_call, refusal_text, shown};
 
@@ -90,6 +91,7 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) patience: Patience,
+    pub(crate) progress: Progress,
 }
 
 /// What happens when a connection breaks.
@@ -110,6 +112,7 @@ impl Call {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             patience: Patience::Retry,
+            progress: Progress::default(),
         }
     }
 }
@@ -181,7 +184,7 @@ impl Transport {
                 .http
                 .request(call.method.clone(), url.clone())
                 .headers(headers.clone())
-                .body(call.body.clone());
+                .body(call.progress.body(&call.body));
             let response =
                 request.send().await.map_err(|error| Fault::new(&call.method, &url, &error))?;
             let Some(next) = redirect_target(call, &response) else { return Ok(response) };

@@ -2,24 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use api::oci_repository::{Artifact, OCIRepositorySpec, OCIRepositoryStatus};
 use artifact::store::{Check, Stored as StoredFile};
 use artifact::text::explain;
 use artifact::{Ignore, Limits, Revision, Store, Tree};
 use kube::api::DynamicObject;
-use oci::error::Stage;
 use oci::image::{Blob, Operation};
 use oci::transport::Tls;
+use oci::verify::Trusted;
 use oci::{Client, Options, Pin};
 use tokio::time::Instant;
 
 use super::credentials::{Credentials, credentials};
+use super::failure::Failure;
 use super::request::Request;
-use super::status::{
-    FETCH_FAILED, Facts, OWNED, STORAGE_FAILED, Stored, beginning, disappeared, progressing,
-};
+use super::status::{Facts, OWNED, Stored, beginning, disappeared, progressing};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::annotation;
@@ -43,41 +41,6 @@ pub(super) struct Attempt<'a> {
     pub(super) progress: String,
 }
 
-/// Why a run ended before its end.
-pub(super) enum Failure {
-    /// Something failed.
-    Failed { condition: &'static str, reason: &'static str, message: String, retry_after: Duration },
-    /// The status could not be written.
-    Unreported(kube::Error),
-}
-
-impl Failure {
-    fn fetch(reason: &'static str, message: String) -> Self {
-        Self::Failed { condition: FETCH_FAILED, reason, message, retry_after: Duration::ZERO }
-    }
-
-    fn storage(reason: &'static str, message: String) -> Self {
-        Self::Failed { condition: STORAGE_FAILED, reason, message, retry_after: Duration::ZERO }
-    }
-}
-
-impl From<oci::Error> for Failure {
-    fn from(error: oci::Error) -> Self {
-        let reason = match error.stage() {
-            Stage::Transport => "AuthenticationFailed",
-            Stage::Select => "ReadOperationFailed",
-            Stage::Pull => "OCIArtifactPullFailed",
-            Stage::Layer | Stage::Push => "OCIArtifactLayerOperationFailed",
-        };
-        Self::Failed {
-            condition: FETCH_FAILED,
-            reason,
-            message: explain(&error),
-            retry_after: error.retry_after().unwrap_or_default(),
-        }
-    }
-}
-
 /// What a run found.
 pub(super) enum Done {
     /// What is stored is what is asked for.
@@ -90,6 +53,7 @@ pub(super) enum Done {
 pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure> {
     check_storage(attempt).await?;
     attempt.progress = beginning(&attempt.status, &attempt.facts);
+    attempt.forget_failed_proof();
     let credentials =
         match credentials(attempt.context, &attempt.key.namespace, attempt.request).await {
             Ok(credentials) => credentials,
@@ -106,10 +70,14 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     let pin = resolve(attempt, &client, deadline).await?;
     let revision = pin.revision();
     if let Some(stored) = attempt.up_to_date(&revision) {
+        if !attempt.is_proven() {
+            attempt.verify(&client, pin, deadline).await?;
+        }
         return Ok(Done::UpToDate(stored));
     }
     announce(attempt, &pin, &revision).await?;
-    let (blob, operation, annotations) = pull(attempt, &client, &pin, deadline).await?;
+    let trusted = attempt.verify(&client, pin, deadline).await?;
+    let (blob, operation, annotations) = pull(attempt, &client, &trusted, deadline).await?;
     let written = store(attempt, blob, operation, &revision).await?;
     let artifact = Artifact {
         digest: written.digest.to_string(),
@@ -223,13 +191,13 @@ type Pulled = (Blob, Operation, std::collections::BTreeMap<String, String>);
 async fn pull(
     attempt: &Attempt<'_>,
     client: &Client,
-    pin: &Pin,
+    trusted: &Trusted,
     deadline: Instant,
 ) -> Result<Pulled, Failure> {
     let Request { reference, layer, .. } = attempt.request;
     let text = format!("failed to pull artifact from '{}'", reference.url());
     let stage = ("OCIArtifactPullFailed", text.as_str());
-    let image = within(attempt, deadline, stage, client.pull(reference, pin)).await?;
+    let image = within(attempt, deadline, stage, client.pull(reference, trusted)).await?;
     let layer = image.layer(layer)?;
     let text = match layer.operation {
         Operation::Extract => "failed to extract layer contents from artifact",

@@ -2,9 +2,11 @@
 
 mod converge;
 mod credentials;
+mod failure;
 mod request;
 mod status;
 pub(crate) mod triggers;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::unfit::Unfit;
 pub use converge::Registries;
-use converge::{Attempt, Done, Failure, converge};
+use converge::{Attempt, Done, converge};
+use failure::Failure;
 use request::Request;
 use status::{Facts, Fetch, Outcome, Stored, finished, has_failed};
 
@@ -106,6 +109,13 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
         }
         Err(Failure::Failed { condition, reason, message, retry_after }) => {
             happened(context, &end.object, Severity::Error, (reason, &message));
+            end.write(&Outcome::Failed { condition, reason, message, progress }).await?;
+            Ok(Requeue::Backoff(retry_after))
+        }
+        Err(Failure::Unverified { message, flaws, retry_after }) => {
+            let (condition, reason) = (status::VERIFIED, "VerificationError");
+            let happening = verify::unverified(&message, flaws);
+            context.events.record(&end.object, SOURCE_MANAGER, happening);
             end.write(&Outcome::Failed { condition, reason, message, progress }).await?;
             Ok(Requeue::Backoff(retry_after))
         }

@@ -26,13 +26,14 @@ pub(super) struct Request {
     pub(super) secret: Option<String>,
     pub(super) service_account: Option<String>,
     pub(super) verification: Verification,
+    /// How the signature is verified.
+    pub(super) verify: Option<api::oci_repository::Verification>,
 }
 
 /// Refuses fields that this version does not act on.
 fn refuse_unsupported(spec: &OCIRepositorySpec) -> Result<(), Unfit> {
     let cloud = spec.provider.is_some_and(|provider| provider != Provider::Generic);
     refuse(&[
-        (spec.verify.is_some(), "verify"),
         (spec.cert_secret_ref.is_some(), "certSecretRef"),
         (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
         (cloud, "provider other than generic"),
@@ -68,6 +69,7 @@ impl Request {
             secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
             service_account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
             verification: if insecure { Verification::Off } else { Verification::On },
+            verify: spec.verify.clone(),
         })
     }
 }

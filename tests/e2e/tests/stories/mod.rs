@@ -13,3 +13,4 @@ mod source_faults;
 mod source_state;
 mod steady;
 mod sync;
+mod verify;
