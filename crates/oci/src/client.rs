@@ -80,7 +80,7 @@ impl Options {
 /// A registry client. It remembers challenges, tokens and schemes, so one that is kept for a
 /// source asks the registry for nothing twice. Every call may be dropped at any point.
 pub struct Client {
-    pub(crate) transport: Transport,
+    pub(crate) transport: Arc<Transport>,
     pub(crate) auth: Auth,
     pub(crate) schemes: Mutex<HashMap<String, &'static str>>,
     layer_bytes_max: u64,
@@ -98,13 +98,20 @@ impl Client {
     pub fn new(options: &Options) -> Result<Self, Error> {
         let clock = Arc::clone(&options.clock);
         let (tls, proxy) = (&options.tls, options.proxy.as_ref());
-        Ok(Self {
-            transport: Transport::new(tls, proxy, &options.user_agent, clock)?,
+        let transport = Transport::new(tls, proxy, &options.user_agent, clock)?;
+        Ok(Self::on(Arc::new(transport), options))
+    }
+
+    /// Makes a client on a transport that others use too; what `options` say of the transport
+    /// does not count.
+    pub fn on(transport: Arc<Transport>, options: &Options) -> Self {
+        Self {
+            transport,
             auth: Auth::new(options.keychain.clone(), options.token_realms.clone()),
             schemes: Mutex::default(),
             layer_bytes_max: options.layer_bytes_max,
             temp_dir: options.temp_dir.clone(),
-        })
+        }
     }
 
     /// The content that `select` stands for now.

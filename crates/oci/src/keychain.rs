@@ -10,7 +10,7 @@ use crate::reference::Reference;
 const HUB_KEY: &str = "index.docker.io";
 
 /// What a registry asks for.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// User and password.
     Basic {
@@ -32,12 +32,12 @@ impl std::fmt::Debug for Credential {
 }
 
 /// Credentials by registry and path; helpers named in a file are never run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Keychain {
     entries: Vec<Entry>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     host: String,
     path: String,

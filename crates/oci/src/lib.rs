@@ -38,6 +38,7 @@ pub mod keychain;
 pub mod push;
 pub mod reference;
 pub mod select;
+mod tls;
 pub mod transport;
 mod version;
 mod wording;

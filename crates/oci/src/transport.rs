@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Failure};
 use crate::reference::is_local;
+pub use crate::tls::{Tls, Verification};
 use crate::wording::{body_text, connection_text, is_reset, quoted_call, refusal_text, shown};
 
 /// How long a connection may take to open.
@@ -47,34 +48,37 @@ impl Clock for SystemClock {
     }
 }
 
-/// TLS material of one source.
-#[derive(Clone, Debug, Default)]
-pub struct Tls {
-    /// PEM of certificate authorities that are trusted besides the system's.
-    pub authorities: Option<Vec<u8>>,
-    /// PEM of a client certificate and its key.
-    pub identity: Option<(Vec<u8>, Vec<u8>)>,
-    /// Whether the server's certificate is checked.
-    pub verification: Verification,
-}
-
-/// Whether a server's certificate is checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verification {
-    /// Yes.
-    #[default]
-    On,
-    /// No: `insecure: true` without a certificate secret (ocirepository.md, 7).
-    Off,
-}
-
 /// A proxy that overrides the environment.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proxy {
     /// `http`, `https` or `socks5` URL.
     pub address: String,
     /// User and password.
     pub credentials: Option<(String, String)>,
+}
+
+impl Proxy {
+    /// Where it listens.
+    fn url(&self) -> Result<Url, Error> {
+        let url = Url::parse(&self.address).map_err(|_| Error::Proxy)?;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(Error::Proxy);
+        }
+        Ok(url)
+    }
+
+    /// How requests go through it. It finds the registry's address itself, as with Go's client.
+    fn route(&self) -> Result<reqwest::Proxy, Error> {
+        let address = match self.address.strip_prefix("socks5://") {
+            Some(rest) => format!("socks5h://{rest}"),
+            None => self.address.clone(),
+        };
+        let all = reqwest::Proxy::all(address).map_err(|_| Error::Proxy)?;
+        Ok(match &self.credentials {
+            Some((username, password)) => all.basic_auth(username, password),
+            None => all,
+        })
+    }
 }
 
 impl std::fmt::Debug for Proxy {
@@ -114,13 +118,20 @@ impl Call {
     }
 }
 
-pub(crate) struct Transport {
+/// Connections to registries under one trust and through one proxy, shared by every client that is
+/// made on it. One pool a host.
+pub struct Transport {
     http: reqwest::Client,
     clock: Arc<dyn Clock>,
+    /// Whom a connection is opened to instead of the registry.
+    proxy: Option<Url>,
 }
 
 impl Transport {
-    pub(crate) fn new(
+    /// Makes a transport; the caller has installed a rustls provider.
+    ///
+    /// Without a proxy the environment's is used.
+    pub fn new(
         tls: &Tls,
         proxy: Option<&Proxy>,
         user_agent: &str,
@@ -131,26 +142,12 @@ impl Transport {
             .connect_timeout(CONNECT_TIMEOUT)
             .referer(false)
             .redirect(reqwest::redirect::Policy::none())
-            .tls_danger_accept_invalid_certs(tls.verification == Verification::Off);
-        if let Some(pem) = &tls.authorities {
-            let found = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
-            if found.is_empty() {
-                return Err(Error::Authority);
-            }
-            builder = builder.tls_certs_merge(found);
-        }
-        if let Some((certificate, key)) = &tls.identity {
-            let pem = [key.as_slice(), b"\n", certificate].concat();
-            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(Error::Identity)?);
-        }
+            .tls_backend_preconfigured(tls.config()?);
         if let Some(proxy) = proxy {
-            let mut all = reqwest::Proxy::all(&proxy.address).map_err(Error::Proxy)?;
-            if let Some((username, password)) = &proxy.credentials {
-                all = all.basic_auth(username, password);
-            }
-            builder = builder.no_proxy().proxy(all);
+            builder = builder.no_proxy().proxy(proxy.route()?);
         }
-        Ok(Self { http: builder.build().map_err(Error::Http)?, clock })
+        let http = builder.build().map_err(Error::Http)?;
+        Ok(Self { http, clock, proxy: proxy.map(Proxy::url).transpose()? })
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -183,7 +180,7 @@ impl Transport {
                 .headers(headers.clone())
                 .body(call.body.clone());
             let response =
-                request.send().await.map_err(|error| Fault::new(&call.method, &url, &error))?;
+                request.send().await.map_err(|error| self.fault(&call.method, &url, &error))?;
             let Some(next) = redirect_target(call, &response) else { return Ok(response) };
             let next = next.map_err(Fault::Final)?;
             if authority(&next) != authority(&url) {
@@ -194,6 +191,15 @@ impl Transport {
         let text =
             format!("{}: stopped after {REDIRECTS_MAX} redirects", quoted_call(&call.method, &url));
         Err(Fault::Final(Failure::Connection(text)))
+    }
+
+    fn fault(&self, method: &Method, url: &Url, error: &reqwest::Error) -> Fault {
+        let problem = connection_text(url, self.proxy.as_ref(), error);
+        let text = format!("{}: {problem}", quoted_call(method, url));
+        if is_reset(error) {
+            return Fault::Lost(text);
+        }
+        Fault::Final(Failure::Connection(text))
     }
 }
 
@@ -206,14 +212,6 @@ enum Fault {
 }
 
 impl Fault {
-    fn new(method: &Method, url: &Url, error: &reqwest::Error) -> Self {
-        let text = format!("{}: {}", quoted_call(method, url), connection_text(url, error));
-        if is_reset(error) {
-            return Self::Lost(text);
-        }
-        Self::Final(Failure::Connection(text))
-    }
-
     fn into_failure(self) -> Failure {
         match self {
             Self::Lost(text) => Failure::Connection(text),

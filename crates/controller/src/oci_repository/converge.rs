@@ -1,7 +1,6 @@
 //! One run: check what is stored, resolve, pull, store. Top to bottom, one function an arrow.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::oci_repository::{Artifact, OCIRepositorySpec, OCIRepositoryStatus};
@@ -11,11 +10,10 @@ use artifact::{Ignore, Limits, Revision, Store, Tree};
 use kube::api::DynamicObject;
 use oci::error::Stage;
 use oci::image::{Blob, Operation};
-use oci::transport::Tls;
-use oci::{Client, Options, Pin};
+use oci::{Client, Pin};
 use tokio::time::Instant;
 
-use super::credentials::{Credentials, credentials};
+use super::access::{Access, access, transport};
 use super::request::Request;
 use super::status::{
     FETCH_FAILED, Facts, OWNED, STORAGE_FAILED, Stored, beginning, disappeared, progressing,
@@ -24,9 +22,6 @@ use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::annotation;
 use crate::runtime::cache::Key;
-
-/// Registry clients that are kept; more are dropped with what they remember.
-const CLIENTS_MAX: usize = 1024;
 
 /// Everything that one run works with.
 pub(super) struct Attempt<'a> {
@@ -90,18 +85,18 @@ pub(super) enum Done {
 pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure> {
     check_storage(attempt).await?;
     attempt.progress = beginning(&attempt.status, &attempt.facts);
-    let credentials =
-        match credentials(attempt.context, &attempt.key.namespace, attempt.request).await {
-            Ok(credentials) => credentials,
-            Err(none) => {
-                if let Some(name) = &none.missing_secret {
-                    let text = format!("auth secret '{name}' not found");
-                    attempt.happened(Severity::Info, "AuthenticationFailed", &text);
-                }
-                return Err(Failure::fetch("AuthenticationFailed", none.message));
+    let namespace = &attempt.key.namespace;
+    let access = match access(&attempt.context.client, namespace, attempt.request).await {
+        Ok(access) => access,
+        Err(none) => {
+            if let Some(name) = &none.missing_secret {
+                let text = format!("auth secret '{name}' not found");
+                attempt.happened(Severity::Info, "AuthenticationFailed", &text);
             }
-        };
-    let client = attempt.client(credentials)?;
+            return Err(Failure::fetch("AuthenticationFailed", none.message));
+        }
+    };
+    let client = attempt.client(&access)?;
     let deadline = attempt.context.clock.instant() + attempt.request.timeout;
     let pin = resolve(attempt, &client, deadline).await?;
     let revision = pin.revision();
@@ -321,38 +316,14 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Registry clients, each shared by the objects whose registry, credentials and trust are equal, so
-/// that challenges and tokens are asked for once.
-#[derive(Default)]
-pub struct Registries {
-    clients: Mutex<HashMap<String, Arc<Client>>>,
-}
-
 impl Attempt<'_> {
-    fn client(&self, credentials: Credentials) -> Result<Arc<Client>, Failure> {
-        let Request { reference, verification, .. } = self.request;
-        let key = format!(
-            "{}|{}|{verification:?}|{}",
-            reference.registry(),
-            self.key.namespace,
-            credentials.version
-        );
-        let mut clients =
-            self.context.registries.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
-            return Ok(Arc::clone(client));
-        }
-        if clients.len() >= CLIENTS_MAX {
-            clients.clear();
-        }
-        let mut options = Options::new(self.context.store.spool_dir());
-        options.keychain = credentials.keychain;
-        options.tls = Tls { verification: *verification, ..Tls::default() };
-        options.layer_bytes_max = self.context.settings.limits.compressed_bytes_max;
-        options.clock = Arc::new(self.context.clock.clone());
-        let client = Arc::new(Client::new(&options)?);
-        clients.insert(key, Arc::clone(&client));
-        Ok(client)
+    fn client(&self, access: &Access) -> Result<Arc<Client>, Failure> {
+        let reference = &self.request.reference;
+        let client = self.context.registries.client(self.context, reference.registry(), access);
+        client.map_err(|error| {
+            let text = transport(reference.url(), &explain(&error));
+            Failure::fetch("AuthenticationFailed", text)
+        })
     }
 
     /// What is stored, if it is what `revision` and the spec ask for (ocirepository.md, 8).

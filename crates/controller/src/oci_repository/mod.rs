@@ -1,7 +1,8 @@
 //! OCIRepository: an artifact of a registry, kept stored.
 
+mod access;
 mod converge;
-mod credentials;
+mod registries;
 mod request;
 mod status;
 pub(crate) mod triggers;
@@ -20,8 +21,8 @@ use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::unfit::Unfit;
-pub use converge::Registries;
 use converge::{Attempt, Done, Failure, converge};
+pub use registries::Registries;
 use request::Request;
 use status::{Facts, Fetch, Outcome, Stored, finished, has_failed};
 

@@ -11,5 +11,6 @@ mod restart;
 mod source;
 mod source_faults;
 mod source_state;
+mod source_tls;
 mod steady;
 mod sync;
