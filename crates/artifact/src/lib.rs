@@ -19,7 +19,7 @@
 pub mod digest;
 mod directory;
 mod error;
-mod glob;
+pub mod glob;
 mod ignore;
 mod pack;
 mod revision;
