@@ -7,6 +7,7 @@
     reason = "a test may stop at a surprise"
 )]
 
+mod sources;
 mod story;
 mod world;
 

@@ -41,8 +41,11 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
     let asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body };
-    let authorised = authorised(&state, &asked);
     let effect = take_fault(&state, &asked);
+    if effect == Some(Effect::ForgetTokens) {
+        state.held().tokens.clear();
+    }
+    let authorised = authorised(&state, &asked);
     let path = asked.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let response = match &effect {
         Some(Effect::Status(status, retry_after)) => {

@@ -39,6 +39,8 @@ pub enum Effect {
     LyingDigest,
     /// States no digest.
     NoDigest,
+    /// Forgets every token that it gave out, the one of this request too.
+    ForgetTokens,
     /// Never answers.
     Hang,
     /// Redirects there.

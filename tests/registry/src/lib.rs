@@ -21,8 +21,9 @@ mod state;
 mod tls;
 
 pub use fault::{Effect, Fault};
-pub use images::layer;
+pub use images::{layer, odd_layer};
 pub use proxy::Proxy;
 pub use server::{Guard, Registry, Setup, Transport};
 pub use state::Entry;
+pub use tar::EntryType;
 pub use tls::ClientTls;

@@ -10,6 +10,8 @@ mod prune;
 mod restart;
 mod source;
 mod source_faults;
+mod source_first;
+mod source_registry;
 mod source_state;
 mod source_tls;
 mod steady;
