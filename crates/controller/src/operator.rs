@@ -72,9 +72,8 @@ pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Re
         health: health.local_addr()?,
     };
     let host = Args { storage_addr: addresses.storage, ..args.clone() }.advertised_host();
-    let store =
-        artifact::Store::open(&args.storage_path, &host, artifact::digest::Algorithm::Sha256)
-            .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
+    let store = artifact::Store::open(&args.storage_path, &host, args.artifact_digest_algo)
+        .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
     let artifacts = store.router();
     let context = Arc::new(context(&args, config, clock, store, &mut tasks)?);
     let ready = Arc::new(AtomicBool::new(false));
@@ -153,7 +152,8 @@ fn settings(args: &Args) -> Settings {
             age_max: args.artifact_retention_ttl,
             records: args.artifact_retention_records,
         },
-        limits: artifact::Limits::default(),
+        limits: args.limits(),
+        token_realms: args.allow_token_realm.clone(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::{Story, condition};
@@ -40,6 +41,13 @@ impl Story {
         let limits = artifact::Limits::default();
         let tree = artifact::Tree::unpack(body.as_slice(), &limits, self.storage()).unwrap();
         tree.entries().unwrap()
+    }
+
+    /// Changes the status of an object by a merge patch, as somebody else.
+    pub async fn patch_status(&self, kind: &str, name: &str, status: Value) {
+        let patch = Patch::Merge(json!({"status": status}));
+        let api = self.api(kind, &self.namespace);
+        api.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// Asks an OCIRepository to reconcile, and waits until it has.

@@ -80,6 +80,11 @@ impl Story {
         self.operator = Some(controller::start(args, config, self.clock.clone()).await.unwrap());
     }
 
+    /// Flags that the next operator has besides the usual ones.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(ToString::to_string).collect();
+    }
+
     /// Ends the operator as a kill does: at once, wherever it is.
     pub fn kill_operator(&mut self) {
         self.operator = None;
@@ -100,7 +105,7 @@ impl Story {
         self.storage.path()
     }
 
-    fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+    pub(crate) fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let (api_version, kind) = match kind {
             "OCIRepository" => ("source.toolkit.fluxcd.io/v1", kind),
             "Kustomization" => ("kustomize.toolkit.fluxcd.io/v1", kind),

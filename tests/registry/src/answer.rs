@@ -2,22 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::State as Extracted;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::fault::Effect;
+use crate::fault::{Effect, damage, take};
 use crate::server::Guard;
 use crate::state::{Entry, Manifest, Repository, State, digest};
 
-const BODY_BYTES_MAX: usize = 1 << 30;
-const DIGEST: &str = "docker-content-digest";
+pub(crate) const BODY_BYTES_MAX: usize = 1 << 30;
+pub(crate) const DIGEST: &str = "docker-content-digest";
 
 struct Asked {
     method: Method,
@@ -41,7 +40,7 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
     let asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body };
-    let effect = take_fault(&state, &asked);
+    let effect = take(&state, &asked.method, &asked.uri);
     if effect == Some(Effect::ForgetTokens) {
         state.held().tokens.clear();
     }
@@ -73,64 +72,6 @@ pub(crate) async fn answer(
     let entry = Entry { method: asked.method.to_string(), path, status, authorised };
     state.held().log.push(entry);
     damage(response, effect).await
-}
-
-fn take_fault(state: &State, asked: &Asked) -> Option<Effect> {
-    let mut held = state.held();
-    let fits = |fault: &&mut crate::fault::Fault| {
-        fault.times > 0
-            && (fault.method.is_empty() || fault.method == asked.method.as_str())
-            && asked.uri.path().contains(&fault.path)
-    };
-    let fault = held.faults.iter_mut().find(fits)?;
-    fault.times -= 1;
-    Some(fault.effect.clone())
-}
-
-async fn damage(response: Response, effect: Option<Effect>) -> Response {
-    let Some(effect) = effect else { return response };
-    let (mut parts, body) = response.into_parts();
-    let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
-    let half = body.slice(..body.len() / 2);
-    let body = match effect {
-        Effect::Endless => {
-            parts.headers.remove(header::CONTENT_LENGTH);
-            Body::from_stream(
-                stream::iter([Ok::<_, std::io::Error>(half)]).chain(stream::pending()),
-            )
-        }
-        Effect::Truncate => {
-            // What was sent must be on its way before the connection breaks.
-            let end = stream::once(async {
-                tokio::task::yield_now().await;
-                Err(std::io::Error::other("broken off"))
-            });
-            Body::from_stream(stream::iter([Ok(half)]).chain(end))
-        }
-        Effect::Flip => {
-            let mut bytes = body.to_vec();
-            bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
-            bytes.into()
-        }
-        Effect::Longer => {
-            parts.headers.remove(header::CONTENT_LENGTH);
-            Body::from_stream(stream::iter([Ok::<_, std::io::Error>(body), Ok("x".into())]))
-        }
-        Effect::LyingDigest => {
-            parts.headers.insert(DIGEST, digest(b"a lie").parse().unwrap());
-            body.into()
-        }
-        Effect::NoDigest => {
-            parts.headers.remove(DIGEST);
-            body.into()
-        }
-        Effect::Header(name, value) => {
-            parts.headers.insert(name, value.parse().unwrap());
-            body.into()
-        }
-        _ => body.into(),
-    };
-    Response::from_parts(parts, body)
 }
 
 fn authorised(state: &State, asked: &Asked) -> bool {

@@ -103,7 +103,7 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
                 }
                 None => {}
             }
-            Ok(Requeue::After(context.jittered(request.interval)))
+            Ok(Requeue::After(context.settings.jittered(request.interval)))
         }
         Err(Failure::Failed { condition, reason, message, retry_after }) => {
             happened(context, &end.object, Severity::Error, (reason, &message));

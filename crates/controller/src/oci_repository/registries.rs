@@ -47,6 +47,7 @@ impl Registries {
         }
         let mut options = Options::new(context.store.spool_dir());
         options.keychain = access.keychain.clone();
+        options.token_realms.clone_from(&context.settings.token_realms);
         options.layer_bytes_max = context.settings.limits.compressed_bytes_max;
         options.clock = Arc::new(context.clock.clone());
         let transport = known.transport(&options, access)?;

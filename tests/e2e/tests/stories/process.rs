@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use e2e::{Story, condition, until};
+use clap::Parser as _;
+use e2e::{Story, World, condition, until};
 use serde_json::json;
 
 use super::sync::{CONFIG_MAP, synced};
@@ -58,4 +59,14 @@ async fn stopping_ends_a_long_wait_and_the_next_operator_goes_on() {
         .await;
     story.start_operator().await;
     story.wait_ready("Kustomization", "k").await;
+}
+
+/// oci H19: the folder that artifacts are stored in has to be there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_is_not_there_ends_the_process() {
+    let args = ["sluice-controller", "--storage-path=/nowhere/at/all"];
+    let args = controller::Args::try_parse_from(args).unwrap();
+    let config = World::shared().operator().await;
+    let error = controller::start(args, config, controller::Clock::default()).await.err().unwrap();
+    assert!(error.to_string().starts_with("invalid dir path: /nowhere/at/all: "), "{error}");
 }

@@ -210,7 +210,7 @@ async fn an_overrun_registry_is_left_alone() {
 }
 
 /// oci E18: a registry that is gone is named, what is stored stays served, and its return is
-/// noticed. The gaps of the backoff are those of `a_backoff_doubles_up_to_its_bound`.
+/// noticed. The gaps of the backoff are those of `the_backoff_is_capped_and_honours_a_lower_bound`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_gone_is_named_and_its_return_noticed() {
     let mut story = synced("gone", &[("cm.yaml", CONFIG_MAP)], json!({})).await;
