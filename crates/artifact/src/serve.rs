@@ -81,5 +81,6 @@ fn etag(metadata: &std::fs::Metadata) -> Option<HeaderValue> {
 }
 
 fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, NOT_FOUND).into_response()
+    let headers = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (StatusCode::NOT_FOUND, headers, NOT_FOUND).into_response()
 }

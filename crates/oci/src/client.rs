@@ -296,7 +296,9 @@ impl Client {
 }
 
 fn manifest_ask(method: Method, name: &str) -> Ask {
-    let mut ask = Ask::new(method, &["manifests", name]);
+    // A tag with slashes leads where it leads: the registry answers for it.
+    let path: Vec<&str> = std::iter::once("manifests").chain(name.split('/')).collect();
+    let mut ask = Ask::new(method, &path);
     let accepted =
         [SCHEMA_1, SCHEMA_1_SIGNED, DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_LIST, OCI_INDEX];
     if let Ok(accepted) = HeaderValue::from_str(&accepted.join(",")) {

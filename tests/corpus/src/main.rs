@@ -13,6 +13,7 @@ use report::Report;
 mod build;
 mod cluster;
 mod recorded;
+mod replay;
 mod report;
 mod source;
 mod speed;
@@ -37,6 +38,7 @@ const TABLES: &[(&str, Table)] = &[
     ("krusty", build::krusty),
     ("real", build::real),
     ("recorded", recorded::stored),
+    ("replayed_sources", replay::sources),
     ("envsubst", build::envsubst),
     ("envsubst_object", build::envsubst_object),
 ];

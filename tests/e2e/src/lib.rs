@@ -11,5 +11,5 @@ mod sources;
 mod story;
 mod world;
 
-pub use story::{Story, condition, inventory, say, until};
+pub use story::{Story, condition, inventory, say, settled, until};
 pub use world::World;

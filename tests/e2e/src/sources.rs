@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::{Map, Value, json};
 
 use crate::{Story, condition};
 
@@ -41,6 +41,39 @@ impl Story {
         let limits = artifact::Limits::default();
         let tree = artifact::Tree::unpack(body.as_slice(), &limits, self.storage()).unwrap();
         tree.entries().unwrap()
+    }
+
+    /// Every event of the objects of a kind: name, type, reason, message.
+    pub async fn happenings(&self, kind: &str) -> Vec<(String, String, String, String)> {
+        let list = self.api("Event", &self.namespace).list(&ListParams::default()).await.unwrap();
+        let events = list.items.iter().map(|event| &event.data);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        events
+            .filter(|event| event["involvedObject"]["kind"] == kind)
+            .map(|event| {
+                let name = text(&event["involvedObject"]["name"]);
+                (name, text(&event["type"]), text(&event["reason"]), text(&event["message"]))
+            })
+            .collect()
+    }
+
+    /// One HTTP request with headers: status, and the headers of the answer in lower case.
+    pub async fn ask(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &Map<String, Value>,
+    ) -> (u16, BTreeMap<String, String>) {
+        let mut request = reqwest::Client::new().request(method.parse().unwrap(), url);
+        for (name, value) in headers {
+            request = request.header(name, value.as_str().unwrap_or_default());
+        }
+        let answer = request.send().await.unwrap();
+        let named =
+            |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            };
+        (answer.status().as_u16(), answer.headers().iter().map(named).collect())
     }
 
     /// Changes the status of an object by a merge patch, as somebody else.

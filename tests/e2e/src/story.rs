@@ -359,6 +359,18 @@ pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     }
 }
 
+/// Polls until nothing is wrong any more, for at most `patience`; gives what still is.
+pub async fn settled(patience: Duration, wrong: impl AsyncFn() -> Vec<String>) -> Vec<String> {
+    let began = std::time::Instant::now();
+    loop {
+        let found = wrong().await;
+        if found.is_empty() || began.elapsed() > patience {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Says something to the person who reads the log of the tests.
 #[expect(clippy::print_stderr, reason = "that is what it is for")]
 pub fn say(text: &str) {

@@ -14,6 +14,7 @@
 
 mod answer;
 mod fault;
+mod guard;
 mod images;
 mod proxy;
 mod server;

@@ -6,8 +6,8 @@ use axum::Router;
 use axum::extract::Request;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -171,15 +171,32 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
         connections.spawn(async move {
             match tls {
                 None => converse(stream, router).await,
-                Some(tls) => {
+                Some(tls) if speaks_tls(&stream).await => {
                     if let Ok(stream) = tls.accept(stream).await {
                         converse(stream, router).await;
                     }
                 }
+                Some(_) => refuse_plain(stream).await,
             }
         });
         while connections.try_join_next().is_some() {}
     }
+}
+
+/// Whether a client begins with a TLS handshake.
+async fn speaks_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    stream.peek(&mut first).await.is_ok() && first == [0x16]
+}
+
+/// What Go's servers answer to plain HTTP where they expect TLS.
+async fn refuse_plain(mut stream: TcpStream) {
+    let answer =
+        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    let mut request = [0; 4096];
+    // A client that went away is not this registry's problem.
+    let _ = stream.read(&mut request).await;
+    let _ = stream.write_all(answer.as_bytes()).await;
 }
 
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {

@@ -126,22 +126,26 @@ async fn check_storage(attempt: &mut Attempt<'_>) -> Result<(), Failure> {
     let (store, retention) = (Arc::clone(&context.store), context.settings.retention);
     let now = std::time::SystemTime::from(context.clock.now());
     let (path, digest) = (artifact.path, artifact.digest);
-    let checked = blocking(move || {
-        match store.expire(&path, retention, now) {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(path, "garbage collected {removed} artifacts"),
-            Err(error) => {
-                tracing::warn!(path, error = explain(&error), "old artifacts stay");
-            }
-        }
+    let (expired, checked) = blocking(move || {
+        let expired = store.expire(&path, retention, now);
         let check = store.check(&path, &digest)?;
         if let Check::Corrupt(_) = check {
             store.discard(&path)?;
         }
-        Ok(check)
+        Ok((expired, check))
     })
     .await
     .map_err(|text| Failure::storage("ArchiveOperationFailed", text))?;
+    match expired {
+        Ok(0) => {}
+        Ok(count) => {
+            let text = format!("garbage collected {count} artifacts");
+            attempt.happened(Severity::Info, "GarbageCollectionSucceeded", &text);
+        }
+        Err(error) => {
+            tracing::warn!(key = %attempt.key, error = explain(&error), "old artifacts stay");
+        }
+    }
     if let Check::Corrupt(text) = &checked {
         let text = format!("failed to verify integrity of artifact: {text}");
         attempt.happened(Severity::Error, "ArtifactVerificationFailed", &text);
@@ -268,10 +272,7 @@ async fn store(
                 copied.map(drop).map_err(|error| NotStored::Store(artifact::Error::Pack(error)))
             })?,
         };
-        if let Err(error) = store.point_latest(&path) {
-            tracing::warn!(path, error = explain(&error), "failed to update status URL symlink");
-        }
-        Ok(written)
+        Ok((written, store.point_latest(&path)))
     };
     let result: Result<Result<_, NotStored>, _> = tokio::task::spawn_blocking(work).await;
     let archived = match operation {
@@ -279,7 +280,13 @@ async fn store(
         Operation::Copy => "unable to copy artifact to storage",
     };
     match result {
-        Ok(Ok(written)) => Ok(written),
+        Ok(Ok((written, linked))) => {
+            if let Err(error) = linked {
+                let text = format!("failed to update status URL symlink: {}", explain(&error));
+                attempt.happened(Severity::Info, "SymlinkUpdateFailed", &text);
+            }
+            Ok(written)
+        }
         Ok(Err(NotStored::Layer(error))) => Err(Failure::fetch(
             "OCIArtifactLayerOperationFailed",
             format!("failed to extract layer contents from artifact: {}", explain(&error)),
