@@ -16,6 +16,7 @@
 //! # Ok::<(), artifact::Error>(())
 //! ```
 
+mod contents;
 pub mod digest;
 mod directory;
 mod error;
