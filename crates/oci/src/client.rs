@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::auth::Auth;
@@ -83,6 +84,8 @@ pub struct Client {
     pub(crate) transport: Arc<Transport>,
     pub(crate) auth: Auth,
     pub(crate) schemes: Mutex<HashMap<String, &'static str>>,
+    /// Registries that asked to be left alone, and until when.
+    pub(crate) resting: Mutex<HashMap<String, Instant>>,
     layer_bytes_max: u64,
     temp_dir: PathBuf,
 }
@@ -109,6 +112,7 @@ impl Client {
             transport,
             auth: Auth::new(options.keychain.clone(), options.token_realms.clone()),
             schemes: Mutex::default(),
+            resting: Mutex::default(),
             layer_bytes_max: options.layer_bytes_max,
             temp_dir: options.temp_dir.clone(),
         }

@@ -48,7 +48,7 @@ pub struct Descriptor {
 }
 
 /// What a source wants from an image (`spec.layerSelector`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LayerSelector {
     /// Exact media type of the layer; `None` takes the first one.
     pub media_type: Option<String>,

@@ -1,6 +1,7 @@
 //! HTTP to a registry: TLS, proxy, redirects and retries (ocirepository.md, 7).
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Response, Url};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::{Error, Failure};
@@ -23,6 +25,10 @@ const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(
 const REDIRECTS_MAX: usize = 10;
 /// How much of a refusing answer is read.
 const ERROR_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// Requests that one host is asked at once.
+const HOST_REQUESTS_MAX: usize = 16;
+/// Hosts whose requests are counted; beyond it they are counted anew.
+const HOSTS_MAX: usize = 1024;
 /// A longer `Retry-After` is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
@@ -125,6 +131,8 @@ pub struct Transport {
     clock: Arc<dyn Clock>,
     /// Whom a connection is opened to instead of the registry.
     proxy: Option<Url>,
+    /// The budget of each host.
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Transport {
@@ -147,7 +155,8 @@ impl Transport {
             builder = builder.no_proxy().proxy(proxy.route()?);
         }
         let http = builder.build().map_err(Error::Http)?;
-        Ok(Self { http, clock, proxy: proxy.map(Proxy::url).transpose()? })
+        let proxy = proxy.map(Proxy::url).transpose()?;
+        Ok(Self { http, clock, proxy, hosts: Mutex::default() })
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -179,8 +188,10 @@ impl Transport {
                 .request(call.method.clone(), url.clone())
                 .headers(headers.clone())
                 .body(call.body.clone());
+            let turn = self.turn(&url).await;
             let response =
                 request.send().await.map_err(|error| self.fault(&call.method, &url, &error))?;
+            drop(turn);
             let Some(next) = redirect_target(call, &response) else { return Ok(response) };
             let next = next.map_err(Fault::Final)?;
             if authority(&next) != authority(&url) {
@@ -191,6 +202,22 @@ impl Transport {
         let text =
             format!("{}: stopped after {REDIRECTS_MAX} redirects", quoted_call(&call.method, &url));
         Err(Fault::Final(Failure::Connection(text)))
+    }
+
+    /// Waits until a host may be asked one thing more.
+    async fn turn(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
+        let host = url.host_str().unwrap_or_default();
+        let host = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        let permits = {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            if hosts.len() >= HOSTS_MAX && !hosts.contains_key(&host) {
+                hosts.clear();
+            }
+            let fresh = || Arc::new(Semaphore::new(HOST_REQUESTS_MAX));
+            Arc::clone(hosts.entry(host).or_insert_with(fresh))
+        };
+        // Nobody closes it.
+        permits.acquire_owned().await.ok()
     }
 
     fn fault(&self, method: &Method, url: &Url, error: &reqwest::Error) -> Fault {
@@ -317,7 +344,7 @@ pub(crate) async fn refusal(method: &Method, response: Response) -> Failure {
 }
 
 /// `Retry-After` in seconds; dates are not read.
-fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }

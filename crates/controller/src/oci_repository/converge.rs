@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::oci_repository::{Artifact, OCIRepositorySpec, OCIRepositoryStatus};
-use artifact::store::{Check, Stored as StoredFile};
+use artifact::Revision;
+use artifact::store::Check;
 use artifact::text::explain;
-use artifact::{Ignore, Limits, Revision, Store, Tree};
 use kube::api::DynamicObject;
 use oci::error::Stage;
-use oci::image::{Blob, Operation};
 use oci::{Client, Pin};
 use tokio::time::Instant;
 
 use super::access::{Access, access, transport};
+use super::content::content;
+use super::registries::PinQuestion;
 use super::request::Request;
 use super::status::{
     FETCH_FAILED, Facts, OWNED, STORAGE_FAILED, Stored, beginning, disappeared, progressing,
@@ -36,6 +37,8 @@ pub(super) struct Attempt<'a> {
     pub(super) facts: Facts,
     /// How far the run is, in the words of its condition.
     pub(super) progress: String,
+    /// When it began.
+    pub(super) began: Instant,
 }
 
 /// Why a run ended before its end.
@@ -47,11 +50,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn fetch(reason: &'static str, message: String) -> Self {
+    pub(super) fn fetch(reason: &'static str, message: String) -> Self {
         Self::Failed { condition: FETCH_FAILED, reason, message, retry_after: Duration::ZERO }
     }
 
-    fn storage(reason: &'static str, message: String) -> Self {
+    pub(super) fn storage(reason: &'static str, message: String) -> Self {
         Self::Failed { condition: STORAGE_FAILED, reason, message, retry_after: Duration::ZERO }
     }
 }
@@ -98,14 +101,14 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     };
     let client = attempt.client(&access)?;
     let deadline = attempt.context.clock.instant() + attempt.request.timeout;
-    let pin = resolve(attempt, &client, deadline).await?;
+    let way = Way { client: &client, access: &access, deadline };
+    let pin = resolve(attempt, &way).await?;
     let revision = pin.revision();
     if let Some(stored) = attempt.up_to_date(&revision) {
         return Ok(Done::UpToDate(stored));
     }
     announce(attempt, &pin, &revision).await?;
-    let (blob, operation, annotations) = pull(attempt, &client, &pin, deadline).await?;
-    let written = store(attempt, blob, operation, &revision).await?;
+    let (written, annotations) = content(attempt, &way, &pin, &revision).await?;
     let artifact = Artifact {
         digest: written.digest.to_string(),
         last_update_time: attempt.context.clock.timestamp(),
@@ -116,6 +119,13 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
         size: i64::try_from(written.size_bytes).ok(),
     };
     Ok(Done::New(attempt.stored(artifact)))
+}
+
+/// How a run reaches its registry, and until when.
+pub(super) struct Way<'a> {
+    pub(super) client: &'a Client,
+    pub(super) access: &'a Access,
+    pub(super) deadline: Instant,
 }
 
 /// Expires old artifacts, and finds out whether the current one is still what it was
@@ -158,7 +168,7 @@ async fn check_storage(attempt: &mut Attempt<'_>) -> Result<(), Failure> {
 }
 
 /// Waits for `work` until the deadline of the run; `stage` begins the text when it is over.
-async fn within<T>(
+pub(super) async fn within<T>(
     attempt: &Attempt<'_>,
     deadline: Instant,
     (reason, stage): (&'static str, &str),
@@ -172,11 +182,8 @@ async fn within<T>(
     }
 }
 
-async fn resolve(
-    attempt: &Attempt<'_>,
-    client: &Client,
-    deadline: Instant,
-) -> Result<Pin, Failure> {
+/// What the source stands for now. Sources that ask the same share an answer for a while.
+async fn resolve(attempt: &Attempt<'_>, way: &Way<'_>) -> Result<Pin, Failure> {
     let Request { reference, select, .. } = attempt.request;
     let tag_stage;
     let stage = match select {
@@ -186,7 +193,20 @@ async fn resolve(
         }
         _ => ("OCIArtifactPullFailed", "failed to determine artifact digest"),
     };
-    within(attempt, deadline, stage, client.resolve(reference, select)).await
+    let context = attempt.context;
+    let (reference, select) = (reference.clone(), select.clone());
+    let question = PinQuestion { reference, select, access: way.access.clone() };
+    let asking = async {
+        let turn = context.registries.pins.turn(&question).await;
+        if let Some(pin) = turn.answer(attempt.since()) {
+            return Ok(pin);
+        }
+        let asked = context.clock.instant();
+        let pin = way.client.resolve(&question.reference, &question.select).await?;
+        turn.keep(asked, pin.clone());
+        Ok(pin)
+    };
+    within(attempt, way.deadline, stage, asking).await
 }
 
 /// Says which revision is being fetched, before it is (ocirepository.md, 2.1).
@@ -217,104 +237,8 @@ async fn announce(
     attempt.write(status).await
 }
 
-type Pulled = (Blob, Operation, std::collections::BTreeMap<String, String>);
-
-async fn pull(
-    attempt: &Attempt<'_>,
-    client: &Client,
-    pin: &Pin,
-    deadline: Instant,
-) -> Result<Pulled, Failure> {
-    let Request { reference, layer, .. } = attempt.request;
-    let text = format!("failed to pull artifact from '{}'", reference.url());
-    let stage = ("OCIArtifactPullFailed", text.as_str());
-    let image = within(attempt, deadline, stage, client.pull(reference, pin)).await?;
-    let layer = image.layer(layer)?;
-    let text = match layer.operation {
-        Operation::Extract => "failed to extract layer contents from artifact",
-        Operation::Copy => "failed to copy layer from artifact",
-    };
-    let stage = ("OCIArtifactLayerOperationFailed", text);
-    let blob = within(attempt, deadline, stage, client.fetch_layer(reference, &layer)).await?;
-    Ok((blob, layer.operation, image.annotations))
-}
-
-/// A step of storing that failed.
-enum NotStored {
-    Layer(artifact::Error),
-    Store(artifact::Error),
-}
-
-impl From<artifact::Error> for NotStored {
-    fn from(error: artifact::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Stores the layer on a thread of its own: unpacking computes and may take long.
-async fn store(
-    attempt: &Attempt<'_>,
-    blob: Blob,
-    operation: Operation,
-    revision: &Revision,
-) -> Result<StoredFile, Failure> {
-    let store = Arc::clone(&attempt.context.store);
-    let limits = attempt.context.settings.limits;
-    let ignore = attempt.request.ignore.clone();
-    let path = store
-        .path(&attempt.key.namespace, &attempt.key.name, revision)
-        .map_err(|error| Failure::storage("ArchiveOperationFailed", explain(&error)))?;
-    let work = move || {
-        let written = match operation {
-            Operation::Extract => extract(&store, &path, blob, &limits, ignore.as_deref())?,
-            Operation::Copy => store.write(&path, |out| {
-                let copied = std::io::copy(&mut blob.into_reader(), out);
-                copied.map(drop).map_err(|error| NotStored::Store(artifact::Error::Pack(error)))
-            })?,
-        };
-        Ok((written, store.point_latest(&path)))
-    };
-    let result: Result<Result<_, NotStored>, _> = tokio::task::spawn_blocking(work).await;
-    let archived = match operation {
-        Operation::Extract => "unable to archive artifact to storage",
-        Operation::Copy => "unable to copy artifact to storage",
-    };
-    match result {
-        Ok(Ok((written, linked))) => {
-            if let Err(error) = linked {
-                let text = format!("failed to update status URL symlink: {}", explain(&error));
-                attempt.happened(Severity::Info, "SymlinkUpdateFailed", &text);
-            }
-            Ok(written)
-        }
-        Ok(Err(NotStored::Layer(error))) => Err(Failure::fetch(
-            "OCIArtifactLayerOperationFailed",
-            format!("failed to extract layer contents from artifact: {}", explain(&error)),
-        )),
-        Ok(Err(NotStored::Store(error))) => {
-            let text = format!("{archived}: {}", explain(&error));
-            Err(Failure::storage("ArchiveOperationFailed", text))
-        }
-        Err(panicked) => {
-            Err(Failure::storage("ArchiveOperationFailed", format!("{archived}: {panicked}")))
-        }
-    }
-}
-
-fn extract(
-    store: &Store,
-    path: &str,
-    blob: Blob,
-    limits: &Limits,
-    ignore: Option<&str>,
-) -> Result<StoredFile, NotStored> {
-    let tree =
-        Tree::unpack(blob.into_reader(), limits, &store.spool_dir()).map_err(NotStored::Layer)?;
-    let ignore = Ignore::new(&tree, ignore)?;
-    store.write(path, |out| tree.pack(&ignore, out).map_err(NotStored::Store))
-}
-
-async fn blocking<T: Send + 'static>(
+/// Runs `work` on a thread of its own; the text of what went wrong.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, artifact::Error> + Send + 'static,
 ) -> Result<T, String> {
     match tokio::task::spawn_blocking(work).await {
@@ -331,6 +255,24 @@ impl Attempt<'_> {
             let text = transport(reference.url(), &explain(&error));
             Failure::fetch("AuthenticationFailed", text)
         })
+    }
+
+    /// From when on an answer that somebody else was given is new enough: what was asked for by a
+    /// person, or by a change of the spec, is always asked for anew.
+    pub(super) fn since(&self) -> Instant {
+        let observed = self.status.observed_generation == Some(self.facts.generation);
+        let age = if observed && !self.is_requested() {
+            self.request.interval / 10
+        } else {
+            Duration::ZERO
+        };
+        self.began.checked_sub(age).unwrap_or(self.began)
+    }
+
+    /// Where an artifact of the object is stored.
+    pub(super) fn path(&self, revision: &Revision) -> Result<String, Failure> {
+        let path = self.context.store.path(&self.key.namespace, &self.key.name, revision);
+        path.map_err(|error| Failure::storage("ArchiveOperationFailed", explain(&error)))
     }
 
     /// What is stored, if it is what `revision` and the spec ask for (ocirepository.md, 8).
@@ -361,7 +303,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn happened(&self, severity: Severity, reason: &str, message: &str) {
+    pub(super) fn happened(&self, severity: Severity, reason: &str, message: &str) {
         super::happened(self.context, &self.object, severity, (reason, message));
     }
 

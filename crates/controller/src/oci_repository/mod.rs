@@ -1,9 +1,11 @@
 //! OCIRepository: an artifact of a registry, kept stored.
 
 mod access;
+mod content;
 mod converge;
 mod registries;
 mod request;
+mod shared;
 mod status;
 pub(crate) mod triggers;
 
@@ -76,7 +78,8 @@ async fn advance(
         }
     };
     let (progress, spec, request, facts) = (String::new(), &spec, &request, facts.clone());
-    execute(Attempt { context, key, spec, request, object, status, facts, progress }).await
+    let began = context.clock.instant();
+    execute(Attempt { context, key, spec, request, object, status, facts, progress, began }).await
 }
 
 async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {

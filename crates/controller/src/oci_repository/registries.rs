@@ -1,12 +1,15 @@
 //! Registry clients, shared by sources that reach a registry in the same way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use artifact::Digest;
+use oci::image::LayerSelector;
 use oci::transport::{Proxy, Tls, Transport};
-use oci::{Client, Options};
+use oci::{Client, Options, Pin, Reference, Select};
 
 use super::access::Access;
+use super::shared::Shared;
 use crate::context::Context;
 
 /// Clients that are kept; more are dropped with what they remember.
@@ -17,9 +20,39 @@ const TRANSPORTS_MAX: usize = 256;
 /// One pool of connections an equal trust and proxy; one client, with its challenges and tokens,
 /// an equal registry and access. Equal means equal content: a secret that is written again as it
 /// was changes nothing, one that is changed is another.
+///
+/// Sources that ask the same in the same way share the answers too; nobody gets what another
+/// credential was given.
 #[derive(Default)]
 pub struct Registries {
     known: Mutex<Known>,
+    pub(super) pins: Shared<PinQuestion, Pin>,
+    pub(super) contents: Shared<ContentQuestion, Content>,
+}
+
+/// What does this stand for now?
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct PinQuestion {
+    pub(super) reference: Reference,
+    pub(super) select: Select,
+    pub(super) access: Access,
+}
+
+/// What is stored of this layer?
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ContentQuestion {
+    pub(super) reference: Reference,
+    pub(super) digest: Digest,
+    pub(super) layer: LayerSelector,
+    pub(super) ignore: Option<String>,
+    pub(super) access: Access,
+}
+
+/// Content that is stored, and the annotations of its image.
+#[derive(Clone)]
+pub(super) struct Content {
+    pub(super) digest: Digest,
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Default)]

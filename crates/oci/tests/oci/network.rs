@@ -26,10 +26,42 @@ async fn a_registry_that_wants_to_be_left_alone_says_for_how_long() {
     assert_eq!(error.retry_after(), Some(Duration::from_mins(2)));
     assert_eq!(error.stage(), Stage::Pull);
     assert!(bench.clock.waits().is_empty());
-    assert_eq!(bench.registry.take_log().len(), 2, "one HEAD, one GET");
+    assert_eq!(bench.registry.take_log().len(), 1, "one HEAD, and no GET after it");
     let expected = "failed to determine artifact digest: GET http://HOST/v2/team/app/manifests/v1: \
                     unexpected status code 429 Too Many Requests";
     assert_eq!(text(&bench, Err::<(), _>(error)), expected);
+    bench.registry.calm();
+    bench.clock.forward(Duration::from_secs(119));
+    let error = bench.resolve("v1").await.err().unwrap();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    assert_eq!(text(&bench, Err::<(), _>(error)), expected);
+    assert_eq!(bench.registry.take_log(), [""; 0], "whoever asks meanwhile");
+    bench.clock.forward(Duration::from_secs(1));
+    bench.resolve("v1").await.unwrap();
+}
+
+/// However many ask, a host is asked for a few things at once only.
+#[tokio::test]
+async fn a_host_has_a_budget() {
+    let bench = Bench::open().await;
+    bench.registry.push_files("team/app", "v1", &[]);
+    bench.resolve("v1").await.unwrap();
+    bench.registry.take_log();
+    bench.registry.misbehave(Fault::new("HEAD", "/manifests/", 1000, Effect::Hang));
+    let asked = || bench.registry.log().len();
+    let many = futures::future::join_all((0..40).map(|_| bench.resolve("v1")));
+    let began = std::time::Instant::now();
+    let watched = async {
+        // Polls, with a deadline: nobody tells that a request arrived.
+        while asked() < 16 && began.elapsed() < Duration::from_secs(30) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = many => {}
+        () = watched => {}
+    }
+    assert_eq!(asked(), 16);
 }
 
 #[tokio::test]

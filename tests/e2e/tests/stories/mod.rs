@@ -14,6 +14,7 @@ mod source_first;
 mod source_ignore;
 mod source_layers;
 mod source_registry;
+mod source_sharing;
 mod source_state;
 mod source_storage;
 mod source_tls;
