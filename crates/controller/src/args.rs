@@ -37,6 +37,9 @@ pub struct Args {
     /// Objects of a kind that are worked on at once.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent: u16,
+    /// OCIRepositories that are worked on at once; as many as of the other kind when not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub source_concurrent: Option<u16>,
     /// Objects of one Kustomization that are applied at once.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent_ssa: u16,
@@ -85,6 +88,12 @@ pub struct Args {
     /// Feature gates of Flux, as `Name=true,Name=false`. Most change nothing here.
     #[arg(long, value_delimiter = ',')]
     pub feature_gates: Vec<Gate>,
+    /// Requests a second to the API server in Flux; no effect: the server's own flow control rules.
+    #[arg(long, default_value = "50")]
+    pub kube_api_qps: f32,
+    /// Like --kube-api-qps, at once.
+    #[arg(long, default_value = "300")]
+    pub kube_api_burst: u32,
     /// Namespace that the operator runs in.
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "sluice-system")]
     pub runtime_namespace: String,
@@ -164,6 +173,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl Args {
+    /// OCIRepositories that are worked on at once.
+    pub fn source_concurrent(&self) -> u16 {
+        self.source_concurrent.unwrap_or(self.concurrent)
+    }
+
     /// What a layer may be.
     pub fn limits(&self) -> Limits {
         Limits {

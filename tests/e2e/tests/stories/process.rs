@@ -27,10 +27,23 @@ async fn metrics_count_runs_and_forget_what_is_gone() {
     };
     until("the run is counted", async || metrics().await.contains(&series)).await;
     let all = metrics().await;
-    assert!(
-        all.contains("controller_runtime_reconcile_total{controller=\"kustomization\""),
-        "{all}"
-    );
+    let controller = "{controller=\"ocirepository\"";
+    let queue = "{controller=\"ocirepository\",name=\"ocirepository\"";
+    for (name, labels) in [
+        ("controller_runtime_active_workers", controller),
+        ("controller_runtime_max_concurrent_reconciles", controller),
+        ("controller_runtime_reconcile_panics_total", controller),
+        ("controller_runtime_reconcile_time_seconds_count", controller),
+        ("controller_runtime_reconcile_total", controller),
+        ("workqueue_adds_total", queue),
+        ("workqueue_depth", queue),
+        ("workqueue_longest_running_processor_seconds", queue),
+        ("workqueue_queue_duration_seconds_count", queue),
+        ("workqueue_unfinished_work_seconds", queue),
+        ("workqueue_work_duration_seconds_count", queue),
+    ] {
+        assert!(all.contains(&format!("\n{name}{labels}")), "{name}: {all}");
+    }
     story.delete("OCIRepository", "src").await;
     story.wait_gone("OCIRepository", "src").await;
     until("the series is gone", async || !metrics().await.contains(&series)).await;
