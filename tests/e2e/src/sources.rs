@@ -57,6 +57,26 @@ impl Story {
             .collect()
     }
 
+    /// Resource version of every object of a kind.
+    pub async fn states(&self, kind: &str) -> Vec<Option<String>> {
+        let list = self.api(kind, &self.namespace).list(&ListParams::default()).await.unwrap();
+        list.items.into_iter().map(|object| object.metadata.resource_version).collect()
+    }
+
+    /// How often each object has run, by the operator's own count.
+    pub async fn runs(&self) -> BTreeMap<String, u64> {
+        let url = format!("http://{}/metrics", self.operator().addresses.metrics);
+        let (_, body) = self.http("GET", &url).await;
+        let body = String::from_utf8(body).unwrap();
+        let lines = body.lines().filter(|l| l.starts_with("gotk_reconcile_duration_seconds_count"));
+        lines
+            .map(|line| {
+                let name = line.split_once("name=\"").unwrap().1.split_once('"').unwrap().0;
+                (name.to_owned(), line.rsplit_once(' ').unwrap().1.parse().unwrap())
+            })
+            .collect()
+    }
+
     /// One HTTP request with headers: status, and the headers of the answer in lower case.
     pub async fn ask(
         &self,

@@ -1,6 +1,5 @@
 //! OCIRepository: what many sources cost a registry and the API server.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use e2e::{Story, until};
@@ -9,26 +8,12 @@ use serde_json::{Value, json};
 
 use super::sync::CONFIG_MAP;
 
-/// How often each object of the story's namespace has run, by the operator's own count.
-async fn runs(story: &Story) -> BTreeMap<String, u64> {
-    let url = format!("http://{}/metrics", story.operator().addresses.metrics);
-    let (_, body) = story.http("GET", &url).await;
-    let body = String::from_utf8(body).unwrap();
-    let lines = body.lines().filter(|l| l.starts_with("gotk_reconcile_duration_seconds_count"));
-    lines
-        .map(|line| {
-            let name = line.split_once("name=\"").unwrap().1.split_once('"').unwrap().0;
-            (name.to_owned(), line.rsplit_once(' ').unwrap().1.parse().unwrap())
-        })
-        .collect()
-}
-
 /// Lets an interval pass, and waits until each object has run once more.
 async fn interval(story: &Story, seconds: u64) {
-    let before = runs(story).await;
+    let before = story.runs().await;
     story.clock.advance(Duration::from_secs(seconds));
     until("all have run", async || {
-        let now = runs(story).await;
+        let now = story.runs().await;
         before.iter().all(|(name, count)| now[name] > *count)
     })
     .await;
@@ -52,15 +37,8 @@ async fn equal_sources_ask_once_and_write_nothing() {
     }
     // The first no-op of each is told.
     interval(&story, 600).await;
-    let states = async || {
-        let mut states = Vec::new();
-        for name in &names {
-            let source = story.get("OCIRepository", name).await.unwrap();
-            states.push(source["metadata"]["resourceVersion"].clone());
-        }
-        states
-    };
-    let (before, told) = (states().await, story.happenings("OCIRepository").await.len());
+    let before = story.states("OCIRepository").await;
+    let told = story.happenings("OCIRepository").await.len();
     story.registry.take_log();
     interval(&story, 600).await;
     let mut log = story.registry.take_log();
@@ -70,7 +48,7 @@ async fn equal_sources_ask_once_and_write_nothing() {
         .map(|repository| format!("HEAD /v2/{repository}/manifests/latest 200"))
         .collect();
     assert_eq!(log, heads);
-    assert_eq!(states().await, before);
+    assert_eq!(story.states("OCIRepository").await, before);
     assert_eq!(story.happenings("OCIRepository").await.len(), told);
 
     let digest = story.registry.push_files("r0", "latest", &[("cm.yaml", b"new")]);
