@@ -349,8 +349,7 @@ impl Half {
         object: DynamicObject,
         told: &mut HashMap<Key, Arc<DynamicObject>>,
     ) {
-        let after = Arc::new(object);
-        self.objects(context).cache.put(Arc::clone(&after));
+        let after = self.objects(context).cache.put(object);
         let before = told.insert(Key::of(&after), Arc::clone(&after));
         match self {
             Self::Source => {
