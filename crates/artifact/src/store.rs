@@ -187,8 +187,13 @@ impl Store {
         self.replace(&latest, |link| std::os::unix::fs::symlink(file, link))
     }
 
-    /// Makes a link under a name nobody else uses and renames it to `target`.
+    /// Makes a link. In the place of another it is made under a name nobody else uses and renamed,
+    /// so that there is always one.
     fn replace(&self, target: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Error> {
+        match make(target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map_err(file_error("link", target)),
+        }
         let unfinished = tempfile::Builder::new()
             .make_in(self.root.join(UNFINISHED), |link| make(link))
             .map_err(file_error("link", target))?;

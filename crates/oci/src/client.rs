@@ -11,11 +11,11 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Response, Url};
 use serde::Deserialize;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::auth::Auth;
+use crate::blob::Unchecked;
 use crate::error::{Error, Failure};
 use crate::image::{
     Blob, DOCKER_LIST, DOCKER_MANIFEST, Image, Layer, OCI_INDEX, OCI_MANIFEST, Operation, Pin,
@@ -271,7 +271,7 @@ impl Client {
 
     async fn keep_layer(&self, mut response: Response, layer: &Layer) -> Result<Blob, Failure> {
         let wanted = layer.descriptor.size;
-        let mut file = tokio::fs::File::from_std(tempfile::tempfile_in(&self.temp_dir)?);
+        let mut kept = Unchecked::new(&self.temp_dir);
         let mut hash = HashWriter::new(Algorithm::Sha256, std::io::sink());
         let mut size_bytes = 0;
         while let Some(chunk) =
@@ -282,7 +282,7 @@ impl Client {
                 return Err(Failure::BlobSize { found: size_bytes, wanted });
             }
             hash.hash(&chunk);
-            file.write_all(&chunk).await?;
+            kept.append(&chunk).await?;
         }
         if size_bytes != wanted {
             return Err(Failure::BlobSize { found: size_bytes, wanted });
@@ -293,9 +293,7 @@ impl Client {
             let (found, wanted) = (found.hex().to_owned(), wanted.to_owned());
             return Err(Failure::BlobDigest { size_bytes, found, wanted });
         }
-        file.flush().await?;
-        file.rewind().await?;
-        Ok(Blob { file: file.into_std().await, size_bytes })
+        Ok(kept.checked().await?)
     }
 }
 

@@ -28,6 +28,7 @@
 
 mod ask;
 mod auth;
+mod blob;
 mod client;
 pub mod constraint;
 pub mod error;

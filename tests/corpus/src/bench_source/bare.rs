@@ -18,13 +18,13 @@ const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Seconds for all objects of a namespace, that many at once.
 pub(super) async fn run(bench: &Bench, namespace: &str, at_once: usize) -> anyhow::Result<f64> {
-    let folder = tempfile::tempdir()?;
+    let folder = &bench.folder(namespace)?;
     let sources = &bench.sources(namespace);
     let events: &Api<Event> = &Api::namespaced(bench.client.clone(), namespace);
     let http = &reqwest::Client::new();
     let began = Instant::now();
     let all = futures::stream::iter(0..OBJECTS).map(|at| {
-        let (root, path) = (folder.path(), format!("http://{}/v2/r/{at}", bench.registry.host()));
+        let (root, path) = (folder, format!("http://{}/v2/r/{at}", bench.registry.host()));
         async move {
             let digest = fetch(http, &path, root, at).await?;
             report(sources, events, &format!("s-{at}"), &digest).await
