@@ -1,5 +1,5 @@
 # The few entrances; cargo does the work. Each does its own set-up.
-.PHONY: demo test corpus differential fuzz bench-build ci fmt lint deny docs tools
+.PHONY: demo test corpus differential fuzz bench-build bench-source ci fmt lint deny docs tools
 SHELL := /bin/bash
 
 # Arguments of the demo: ARGS=--exit, ARGS="--cluster current"; of the differential test:
@@ -37,6 +37,11 @@ fuzz: tools
 bench-build: tools
 	@cargo build --quiet --release -p sluice-cli -p corpus
 	@"$${CARGO_TARGET_DIR:-target}/release/corpus" bench-build
+
+# OCIRepositories against a client that does the least. ARGS=first, steady or layer: one of them.
+bench-source: tools
+	@cargo build --quiet --release -p sluice-controller -p corpus
+	@"$${CARGO_TARGET_DIR:-target}/release/corpus" bench-source $(ARGS)
 
 ci: fmt lint deny docs test corpus
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
 
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::text::quoted;
@@ -14,6 +15,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// A hash function that artifacts may be named by (`--artifact-digest-algo`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Algorithm {
+    /// SHA-1, for artifacts that are named by it already.
+    Sha1,
     /// SHA-256, the default.
     #[default]
     Sha256,
@@ -21,21 +24,28 @@ pub enum Algorithm {
     Sha384,
     /// SHA-512.
     Sha512,
+    /// BLAKE3.
+    Blake3,
 }
 
 impl Algorithm {
+    const ALL: [Self; 5] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512, Self::Blake3];
+
     /// Its name in front of the colon.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
             Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
+            Self::Blake3 => "blake3",
         }
     }
 
     fn hex_digits(self) -> usize {
         match self {
-            Self::Sha256 => 64,
+            Self::Sha1 => 40,
+            Self::Sha256 | Self::Blake3 => 64,
             Self::Sha384 => 96,
             Self::Sha512 => 128,
         }
@@ -46,7 +56,7 @@ impl FromStr for Algorithm {
     type Err = InvalidDigest;
 
     fn from_str(name: &str) -> Result<Self, InvalidDigest> {
-        [Self::Sha256, Self::Sha384, Self::Sha512]
+        Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
             .ok_or_else(|| InvalidDigest::Unsupported(name.into()))
@@ -139,7 +149,7 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        Self::parse(text, &[Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512])
+        Self::parse(text, &Algorithm::ALL)
     }
 }
 
@@ -150,9 +160,11 @@ impl fmt::Display for Digest {
 }
 
 enum Hasher {
+    Sha1(Sha1),
     Sha256(Sha256),
     Sha384(Sha384),
     Sha512(Sha512),
+    Blake3(Box<blake3::Hasher>),
 }
 
 /// A writer that hashes and counts what passes through it.
@@ -167,9 +179,11 @@ impl<W> HashWriter<W> {
     /// Wraps `inner`.
     pub fn new(algorithm: Algorithm, inner: W) -> Self {
         let hasher = match algorithm {
+            Algorithm::Sha1 => Hasher::Sha1(Sha1::new()),
             Algorithm::Sha256 => Hasher::Sha256(Sha256::new()),
             Algorithm::Sha384 => Hasher::Sha384(Sha384::new()),
             Algorithm::Sha512 => Hasher::Sha512(Sha512::new()),
+            Algorithm::Blake3 => Hasher::Blake3(Box::default()),
         };
         Self { hasher, algorithm, size_bytes: 0, inner }
     }
@@ -178,18 +192,22 @@ impl<W> HashWriter<W> {
     pub fn hash(&mut self, bytes: &[u8]) {
         self.size_bytes += bytes.len() as u64;
         match &mut self.hasher {
+            Hasher::Sha1(hasher) => hasher.update(bytes),
             Hasher::Sha256(hasher) => hasher.update(bytes),
             Hasher::Sha384(hasher) => hasher.update(bytes),
             Hasher::Sha512(hasher) => hasher.update(bytes),
+            Hasher::Blake3(hasher) => drop(hasher.update(bytes)),
         }
     }
 
     /// The wrapped writer, and the digest and number of the bytes that went through.
     pub fn finish(self) -> (W, Digest, u64) {
         let hex = match self.hasher {
+            Hasher::Sha1(hasher) => hex::encode(hasher.finalize()),
             Hasher::Sha256(hasher) => hex::encode(hasher.finalize()),
             Hasher::Sha384(hasher) => hex::encode(hasher.finalize()),
             Hasher::Sha512(hasher) => hex::encode(hasher.finalize()),
+            Hasher::Blake3(hasher) => hasher.finalize().to_hex().to_string(),
         };
         (self.inner, Digest { algorithm: self.algorithm, hex }, self.size_bytes)
     }
@@ -249,9 +267,10 @@ mod tests {
 
     #[test]
     fn every_algorithm_names_its_own_length() {
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
+        for algorithm in Algorithm::ALL {
             let digest = Digest::of(algorithm, b"x");
             assert_eq!(digest.to_string().parse(), Ok(digest));
+            assert_eq!(algorithm.name().parse(), Ok(algorithm));
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum Error {
         /// The entry.
         name: String,
         /// What it is.
-        kind: &'static str,
+        kind: String,
     },
     /// A file where a directory is, or below a file.
     #[error("open {0}: file and directory of the same name")]

@@ -2,7 +2,7 @@
 
 /// A component pattern. A malformed one matches nothing (ocirepository.md, 10).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Glob(Option<Vec<Token>>);
+pub struct Glob(Option<Vec<Token>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
@@ -13,12 +13,13 @@ enum Token {
 }
 
 impl Glob {
-    pub(crate) fn new(pattern: &str) -> Self {
+    /// Reads a pattern: `*`, `?`, `[a-z]`, `[^a]`, `\x`.
+    pub fn new(pattern: &str) -> Self {
         Self(parse(pattern))
     }
 
     /// Whether all of `name` matches. Time is at most the product of both lengths.
-    pub(crate) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         let Some(tokens) = &self.0 else { return false };
         if let [Token::Star] = tokens.as_slice() {
             return true;

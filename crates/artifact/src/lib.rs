@@ -16,10 +16,11 @@
 //! # Ok::<(), artifact::Error>(())
 //! ```
 
+mod contents;
 pub mod digest;
 mod directory;
 mod error;
-mod glob;
+pub mod glob;
 mod ignore;
 mod pack;
 mod revision;

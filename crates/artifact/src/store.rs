@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::contents::{Contents, file_error};
 use crate::digest::{Algorithm, Digest, HashReader, HashWriter};
 use crate::error::Error;
 use crate::revision::Revision;
@@ -34,7 +35,7 @@ pub struct Store {
     algorithm: Algorithm,
     /// Held while links are made or removed, so that content that lost its last link is not
     /// linked again while it is being removed.
-    links: Mutex<()>,
+    contents: Mutex<Contents>,
 }
 
 /// One artifact that was written.
@@ -74,15 +75,15 @@ impl Store {
     /// `host` is what artifact URLs begin with: a host, or a whole URL (ocirepository.md, 11).
     pub fn open(root: &Path, host: &str, algorithm: Algorithm) -> Result<Self, Error> {
         let root = root.canonicalize().map_err(file_error("open", root))?;
-        let store = Self { root, host: host.into(), algorithm, links: Mutex::new(()) };
-        let unfinished = store.root.join(UNFINISHED);
+        let unfinished = root.join(UNFINISHED);
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).map_err(file_error("remove", &unfinished))?;
         }
         create_dir(&unfinished)?;
-        create_dir(&store.root.join(BLOBS))?;
-        store.remove_unused()?;
-        Ok(store)
+        let blobs = root.join(BLOBS);
+        create_dir(&blobs)?;
+        let contents = Mutex::new(Contents::of(&blobs)?);
+        Ok(Self { root, host: host.into(), algorithm, contents })
     }
 
     /// The path of an object's artifact below the root (ocirepository.md, 11).
@@ -132,6 +133,21 @@ impl Store {
         Ok(Stored { path: path.into(), digest, size_bytes })
     }
 
+    /// Stores content that is stored already at `path` too; `None` when it is not there, or is not
+    /// what `digest` names any more.
+    pub fn adopt(&self, path: &str, digest: &Digest) -> Result<Option<Stored>, Error> {
+        let target = self.resolve(path)?;
+        let blob = self.blob(digest);
+        let mut contents = self.contents();
+        let Ok(metadata) = fs::metadata(&blob) else { return Ok(None) };
+        if hash_of(&blob, digest.algorithm())? != *digest {
+            return Ok(None);
+        }
+        self.link(&mut contents, &blob, &target)?;
+        let (path, digest, size_bytes) = (path.into(), digest.clone(), metadata.len());
+        Ok(Some(Stored { path, digest, size_bytes }))
+    }
+
     fn publish(
         &self,
         temporary: tempfile::NamedTempFile,
@@ -139,17 +155,7 @@ impl Store {
         target: &Path,
     ) -> Result<(), Error> {
         temporary.as_file().sync_all().map_err(file_error("write", temporary.path()))?;
-        self.link(temporary, digest, target)?;
-        self.remove_unused()
-    }
-
-    fn link(
-        &self,
-        temporary: tempfile::NamedTempFile,
-        digest: &Digest,
-        target: &Path,
-    ) -> Result<(), Error> {
-        let _links = self.lock_links();
+        let mut contents = self.contents();
         let blob = self.blob(digest);
         if fs::metadata(&blob).is_ok() && hash_of(&blob, digest.algorithm())? == *digest {
             // Age counts from the last time the content was stored.
@@ -161,8 +167,16 @@ impl Store {
                 .persist(&blob)
                 .map_err(|error| file_error("rename to", &blob)(error.error))?;
         }
+        self.link(&mut contents, &blob, target)
+    }
+
+    /// Makes `target` a link to content, and removes what it was a link to if nobody else is one.
+    fn link(&self, contents: &mut Contents, blob: &Path, target: &Path) -> Result<(), Error> {
+        let inode = contents.note(blob)?;
         create_dir(target.parent().unwrap_or(&self.root))?;
-        self.replace(target, |link| fs::hard_link(&blob, link))
+        let former = fs::symlink_metadata(target).map(|metadata| metadata.ino()).ok();
+        self.replace(target, |link| fs::hard_link(blob, link))?;
+        former.filter(|former| *former != inode).map_or(Ok(()), |former| contents.release(former))
     }
 
     /// Points the stable link of an artifact's object at it.
@@ -173,8 +187,13 @@ impl Store {
         self.replace(&latest, |link| std::os::unix::fs::symlink(file, link))
     }
 
-    /// Makes a link under a name nobody else uses and renames it to `target`.
+    /// Makes a link. In the place of another it is made under a name nobody else uses and renamed,
+    /// so that there is always one.
     fn replace(&self, target: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Error> {
+        match make(target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map_err(file_error("link", target)),
+        }
         let unfinished = tempfile::Builder::new()
             .make_in(self.root.join(UNFINISHED), |link| make(link))
             .map_err(file_error("link", target))?;
@@ -223,8 +242,7 @@ impl Store {
     /// Removes the artifact at `path`; that there is none is no error.
     pub fn discard(&self, path: &str) -> Result<(), Error> {
         let file = self.resolve(path)?;
-        remove_file(&file)?;
-        self.remove_unused()
+        self.contents().unlink(&file)
     }
 
     /// Removes old artifacts of the object that owns `current`, and says how many.
@@ -250,11 +268,9 @@ impl Store {
             .count();
         let too_many = total.saturating_sub(retention.records).min(others.len());
         let removed = too_old.max(too_many);
+        let mut contents = self.contents();
         for (_, path) in &others[..removed] {
-            remove_file(path)?;
-        }
-        if removed > 0 {
-            self.remove_unused()?;
+            contents.unlink(path)?;
         }
         Ok(removed)
     }
@@ -265,8 +281,14 @@ impl Store {
             return Err(Error::InvalidPath(format!("{namespace}/{name}")));
         }
         let directory = self.root.join(KIND).join(namespace).join(name);
+        let mut contents = self.contents();
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                contents.unlink(&entry.path())?;
+            }
+        }
         match fs::remove_dir_all(&directory) {
-            Ok(()) => self.remove_unused().map(|()| true),
+            Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(file_error("remove", &directory)(error)),
         }
@@ -285,21 +307,8 @@ impl Store {
         self.root.join(BLOBS).join(digest.to_string())
     }
 
-    fn lock_links(&self) -> std::sync::MutexGuard<'_, ()> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Removes content that no artifact links to.
-    fn remove_unused(&self) -> Result<(), Error> {
-        let _links = self.lock_links();
-        let blobs = self.root.join(BLOBS);
-        for entry in fs::read_dir(&blobs).map_err(file_error("list", &blobs))? {
-            let entry = entry.map_err(file_error("list", &blobs))?;
-            if entry.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
-                remove_file(&entry.path())?;
-            }
-        }
-        Ok(())
+    fn contents(&self) -> std::sync::MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file of an artifact path; refuses every other path.
@@ -347,21 +356,7 @@ fn hash_of(path: &Path, algorithm: Algorithm) -> Result<Digest, Error> {
     hash.map_err(file_error("read", path))
 }
 
-fn remove_file(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(file_error("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn create_dir(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(file_error("create", path))
-}
-
-fn file_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    move |source| Error::File { operation, path, source }
 }

@@ -128,19 +128,26 @@ fn read_entry(
             into.tree.add_file(&path, &mut *from, size_bytes, mode).map_err(go_read_error)?;
             skip_padding(from, size_bytes)
         }
-        kind => Err(Error::UnsupportedKind { name, kind: kind_name(kind) }),
+        kind => {
+            let kind = kind_name(kind, header.mode().map_err(|_| BAD_HEADER)?);
+            Err(Error::UnsupportedKind { name, kind })
+        }
     }
 }
 
-fn kind_name(kind: EntryType) -> &'static str {
-    match kind {
-        EntryType::Link => "hard link",
-        EntryType::Char => "character device",
-        EntryType::Block => "block device",
-        EntryType::Fifo => "fifo",
-        EntryType::GNUSparse => "sparse file",
-        _ => "unknown",
-    }
+/// What an entry is; as Go prints a file's mode where it has one.
+fn kind_name(kind: EntryType, mode: u32) -> String {
+    let letters = match kind {
+        EntryType::Link => return "hard link".into(),
+        EntryType::GNUSparse => return "sparse file".into(),
+        EntryType::Char => "Dc",
+        EntryType::Block => "D",
+        EntryType::Fifo => "p",
+        _ => "?",
+    };
+    let rights = "rwxrwxrwx".chars().enumerate();
+    let rights = rights.map(|(at, right)| if mode & (0o400 >> at) == 0 { '-' } else { right });
+    letters.chars().chain(rights).collect()
 }
 
 const BAD_HEADER: Error = Error::BadTar("invalid tar header");

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use api::duration::GoDuration;
+use artifact::Limits;
+use artifact::digest::Algorithm;
 use clap::{Parser, ValueEnum};
+
+use crate::gates::Gate;
 
 /// Follows OCI artifacts and keeps what they hold applied to the cluster.
 #[derive(Clone, Debug, Parser)]
@@ -33,6 +37,9 @@ pub struct Args {
     /// Objects of a kind that are worked on at once.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent: u16,
+    /// OCIRepositories that are worked on at once; as many as of the other kind when not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub source_concurrent: Option<u16>,
     /// Objects of one Kustomization that are applied at once.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent_ssa: u16,
@@ -54,12 +61,39 @@ pub struct Args {
     /// How many artifacts of an object are kept.
     #[arg(long, default_value = "2")]
     pub artifact_retention_records: usize,
+    /// Hash that stored artifacts are named by: sha1, sha256, sha384, sha512 or blake3.
+    #[arg(long, default_value = "sha256", value_parser = algorithm)]
+    pub artifact_digest_algo: Algorithm,
+    /// The most bytes of a layer, compressed.
+    #[arg(long, default_value_t = Limits::default().compressed_bytes_max)]
+    pub source_layer_bytes_max: u64,
+    /// The most bytes of a layer's files together.
+    #[arg(long, default_value_t = Limits::default().unpacked_bytes_max)]
+    pub source_unpacked_bytes_max: u64,
+    /// The most files and folders of a layer.
+    #[arg(long, default_value_t = Limits::default().entries_max)]
+    pub source_files_max: u64,
+    /// The most folders within one another in a layer.
+    #[arg(long, default_value_t = Limits::default().depth_max)]
+    pub source_depth_max: u64,
+    /// Host that may give tokens for registries of other domains; may be repeated.
+    #[arg(long)]
+    pub allow_token_realm: Vec<String>,
     /// Refuses sources in another namespace.
     #[arg(long)]
     pub no_cross_namespace_refs: bool,
     /// Account that objects are applied as when a Kustomization names none.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
+    /// Feature gates of Flux, as `Name=true,Name=false`. Most change nothing here.
+    #[arg(long, value_delimiter = ',')]
+    pub feature_gates: Vec<Gate>,
+    /// Requests a second to the API server in Flux; no effect: the server's own flow control rules.
+    #[arg(long, default_value = "50")]
+    pub kube_api_qps: f32,
+    /// Like --kube-api-qps, at once.
+    #[arg(long, default_value = "300")]
+    pub kube_api_burst: u32,
     /// Namespace that the operator runs in.
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "sluice-system")]
     pub runtime_namespace: String,
@@ -126,6 +160,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     full.parse().map_err(|error| format!("{error}: give an IP address and a port, or only :PORT"))
 }
 
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    name.parse().map_err(|_| "give one of sha1, sha256, sha384, sha512, blake3".into())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
     if duration.nanoseconds() < 0 {
@@ -135,6 +173,22 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl Args {
+    /// OCIRepositories that are worked on at once.
+    pub fn source_concurrent(&self) -> u16 {
+        self.source_concurrent.unwrap_or(self.concurrent)
+    }
+
+    /// What a layer may be.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            compressed_bytes_max: self.source_layer_bytes_max,
+            unpacked_bytes_max: self.source_unpacked_bytes_max,
+            entries_max: self.source_files_max,
+            depth_max: self.source_depth_max,
+            ..Limits::default()
+        }
+    }
+
     /// The host that addresses of artifacts start with (ocirepository.md, 12).
     pub fn advertised_host(&self) -> String {
         if !self.storage_adv_addr.is_empty() {
@@ -146,5 +200,37 @@ impl Args {
             self.storage_addr.ip().to_string()
         };
         format!("{host}:{}", self.storage_addr.port())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(flag: &str) -> String {
+        Args::try_parse_from(["sluice-controller", flag])
+            .err()
+            .map_or_else(|| "-".into(), |error| error.to_string())
+    }
+
+    /// Scenario H19, but for the folder.
+    #[test]
+    fn flags_that_mean_nothing_end_the_process_at_its_start() {
+        for (flag, text) in [
+            ("--artifact-digest-algo=md5", "give one of sha1, sha256, sha384, sha512, blake3"),
+            ("--interval-jitter-percentage=100", "100 is not in 0..100"),
+            ("--feature-gates=Nonsense=true", "feature-gate 'Nonsense' not supported"),
+            ("--feature-gates=ExternalArtifact=true", "is not supported by Sluice yet"),
+            ("--feature-gates=ExternalArtifact", "write it as Name=true or Name=false"),
+            ("--storage-addr=nowhere", "give an IP address and a port"),
+        ] {
+            assert!(refusal(flag).contains(text), "{flag}: {}", refusal(flag));
+        }
+        for flag in [
+            "--artifact-digest-algo=blake3",
+            "--feature-gates=CacheSecretsAndConfigMaps=true,ExternalArtifact=false",
+        ] {
+            assert_eq!(refusal(flag), "-");
+        }
     }
 }

@@ -30,6 +30,8 @@ pub struct Settings {
     pub retention: artifact::store::Retention,
     /// What an archive may be.
     pub limits: artifact::Limits,
+    /// Hosts that may give tokens for registries of other domains.
+    pub token_realms: Vec<String>,
 }
 
 /// The handles that every reconcile uses.
@@ -74,13 +76,19 @@ impl Context {
         }
         !quiet.insert(source.clone())
     }
+}
 
+impl Settings {
     /// An interval with its jitter (ocirepository.md, 13).
     pub fn jittered(&self, interval: Duration) -> Duration {
-        let random = f64::from(fastrand()) / f64::from(u32::MAX);
-        let factor = 1.0 + self.settings.jitter * (2.0 * random - 1.0);
-        interval.mul_f64(factor.max(0.0))
+        varied(interval, self.jitter, f64::from(fastrand()) / f64::from(u32::MAX))
     }
+}
+
+/// An interval that is longer or shorter by up to `share` of it; `random` lies between 0 and 1.
+fn varied(interval: Duration, share: f64, random: f64) -> Duration {
+    let factor = 1.0 + share * (2.0 * random - 1.0);
+    interval.mul_f64(factor.max(0.0))
 }
 
 /// A random number; quality does not matter for jitter.
@@ -152,5 +160,19 @@ impl Waiting {
     pub fn dependents(&self, dependency: &Key) -> Vec<Key> {
         let waiting = self.by_dependency.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get(dependency).into_iter().flatten().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario H24.
+    #[test]
+    fn intervals_vary_within_their_jitter() {
+        let seconds = |random: f64| varied(Duration::from_secs(600), 0.05, random).as_secs();
+        assert_eq!([0.0, 0.5, 1.0].map(seconds), [570, 600, 630]);
+        let drawn: HashSet<u32> = (0..100).map(|_| fastrand()).collect();
+        assert!(drawn.len() > 90, "{}", drawn.len());
     }
 }

@@ -7,6 +7,7 @@
 pub mod args;
 mod context;
 mod events;
+pub mod gates;
 mod kustomization;
 mod metrics;
 mod objects;

@@ -142,8 +142,7 @@ impl Objects {
 
     /// Takes in what a write answered; a newer state that came by the watch meanwhile counts.
     fn remember(&self, written: DynamicObject) -> Arc<DynamicObject> {
-        let written = Arc::new(written);
-        self.cache.put(Arc::clone(&written));
+        let written = self.cache.put(written);
         let known = self.cache.get(&Key::of(&written));
         known.filter(|known| known.metadata.uid == written.metadata.uid).unwrap_or(written)
     }

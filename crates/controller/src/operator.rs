@@ -72,9 +72,8 @@ pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Re
         health: health.local_addr()?,
     };
     let host = Args { storage_addr: addresses.storage, ..args.clone() }.advertised_host();
-    let store =
-        artifact::Store::open(&args.storage_path, &host, artifact::digest::Algorithm::Sha256)
-            .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
+    let store = artifact::Store::open(&args.storage_path, &host, args.artifact_digest_algo)
+        .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
     let artifacts = store.router();
     let context = Arc::new(context(&args, config, clock, store, &mut tasks)?);
     let ready = Arc::new(AtomicBool::new(false));
@@ -116,18 +115,19 @@ fn context(
     let clusters = Clusters::new(config);
     let watches = Watches::new(clusters.open(&Identity::Operator)?);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
-    let objects = |resource: ApiResource, manager| {
+    let objects = |resource: ApiResource, manager, concurrent| {
         let queue = Queue::new(clock.clone(), backoff);
-        let slots = Slots::new(usize::from(args.concurrent));
+        let slots = Slots::new(usize::from(concurrent));
         Objects::new(client.clone(), Kind { resource, manager }, queue, slots)
     };
-    let sources = objects(ApiResource::erase::<api::OCIRepository>(&()), SOURCE_MANAGER);
-    let kustomizations =
-        objects(ApiResource::erase::<api::Kustomization>(&()), KUSTOMIZATION_MANAGER);
+    let resource = ApiResource::erase::<api::OCIRepository>(&());
+    let sources = objects(resource, SOURCE_MANAGER, args.source_concurrent());
+    let resource = ApiResource::erase::<api::Kustomization>(&());
+    let kustomizations = objects(resource, KUSTOMIZATION_MANAGER, args.concurrent);
     Ok(Context {
         settings: settings(args),
         events: Events::start(&client, &clock, tasks),
-        metrics: Arc::new(Metrics::default()),
+        metrics: Arc::new(Metrics::new(clock.clone())),
         waiting: Waiting::default(),
         begun: Begun::default(),
         quiet: std::sync::Mutex::default(),
@@ -153,7 +153,8 @@ fn settings(args: &Args) -> Settings {
             age_max: args.artifact_retention_ttl,
             records: args.artifact_retention_records,
         },
-        limits: artifact::Limits::default(),
+        limits: args.limits(),
+        token_realms: args.allow_token_realm.clone(),
     }
 }
 
@@ -182,6 +183,8 @@ fn run_halves(
     };
     tasks.spawn(until(stop.clone(), filled));
     for half in &args.controllers {
+        let count = if *half == Half::Source { args.source_concurrent() } else { args.concurrent };
+        context.metrics.workers_max(half.kind(), count);
         let (context, half, mut synced) = (Arc::clone(context), *half, synced.subscribe());
         let stop = stop.clone();
         tasks.spawn(async move {
@@ -284,7 +287,8 @@ async fn run_one(
     mut slot: crate::runtime::slots::Slot,
     stop: &CancellationToken,
 ) {
-    let began = context.clock.instant();
+    let waited = half.objects(context).queue.waited(&key);
+    context.metrics.begin(half.kind(), &key, waited);
     let run = {
         let (context, key) = (Arc::clone(context), key.clone());
         async move {
@@ -296,9 +300,11 @@ async fn run_one(
     };
     // A task of its own, so that a panic ends this run and nothing else.
     let mut task = AbortOnDropHandle::new(tokio::spawn(run));
+    let mut panicked = false;
     let requeue = tokio::select! {
-        result = &mut task => result.unwrap_or_else(|panicked| {
-            tracing::error!(%panicked, kind = half.kind(), %key, "a run ended unexpectedly");
+        result = &mut task => result.unwrap_or_else(|error| {
+            panicked = true;
+            tracing::error!(%error, kind = half.kind(), %key, "a run ended unexpectedly");
             Requeue::Backoff(Duration::ZERO)
         }),
         // What waits may wait for long: it is begun anew by whoever comes after us.
@@ -307,13 +313,13 @@ async fn run_one(
             Requeue::OnChange
         }
     };
-    let seconds = (context.clock.instant() - began).as_secs_f64();
     let result = match requeue {
+        _ if panicked => RunResult::Panic,
         Requeue::OnChange => RunResult::Success,
         Requeue::After(_) => RunResult::RequeueAfter,
         Requeue::Backoff(_) => RunResult::Error,
     };
-    context.metrics.observe(half.kind(), &key, seconds, result);
+    context.metrics.end(half.kind(), &key, result);
     let objects = half.objects(context);
     if objects.cache.get(&key).is_none() {
         // Its last run ended after it was gone.
@@ -343,8 +349,7 @@ impl Half {
         object: DynamicObject,
         told: &mut HashMap<Key, Arc<DynamicObject>>,
     ) {
-        let after = Arc::new(object);
-        self.objects(context).cache.put(Arc::clone(&after));
+        let after = self.objects(context).cache.put(object);
         let before = told.insert(Key::of(&after), Arc::clone(&after));
         match self {
             Self::Source => {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -14,7 +15,11 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::progress::Progress;
 use crate::reference::Reference;
-use crate::transport::{Call, Patience, refusal};
+use crate::transport::{Call, Patience, refusal, retry_after};
+use crate::wording::{refusal_text, shown};
+
+/// The longest that a registry is left alone because it asks for it.
+const REST_MAX: Duration = Duration::from_mins(15);
 
 /// What is asked of a repository.
 pub(crate) struct Ask {
@@ -94,6 +99,7 @@ impl Client {
         url: Url,
         patience: Patience,
     ) -> Result<Response, Failure> {
+        self.respect_rest(reference, &ask.method, &url)?;
         let mut call = Call::new(ask.method.clone(), url);
         call.patience = patience;
         call.headers.clone_from(&ask.headers);
@@ -103,6 +109,7 @@ impl Client {
             call.headers.insert(AUTHORIZATION, header);
         }
         let response = self.transport.send(&call).await?;
+        self.note_rest(reference, &response);
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
@@ -119,6 +126,35 @@ impl Client {
         };
         call.headers.insert(AUTHORIZATION, header);
         self.transport.send(&call).await
+    }
+
+    /// Refuses to ask a registry that asked to be left alone, as it would itself.
+    fn respect_rest(
+        &self,
+        reference: &Reference,
+        method: &Method,
+        url: &Url,
+    ) -> Result<(), Failure> {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = resting.get(reference.registry()) else { return Ok(()) };
+        let left = until.saturating_duration_since(self.transport.clock().now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let text = format!("{method} {}: {}", shown(url), refusal_text(status, b""));
+        Err(Failure::Status { text, status: status.as_u16(), retry_after: Some(left) })
+    }
+
+    /// Notes that a registry asks to be left alone: everybody who would ask with this client waits.
+    fn note_rest(&self, reference: &Reference, response: &Response) {
+        if response.status() != StatusCode::TOO_MANY_REQUESTS {
+            return;
+        }
+        let Some(wait) = retry_after(response.headers()) else { return };
+        let until = self.transport.clock().now() + wait.min(REST_MAX);
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.insert(reference.registry().into(), until);
     }
 
     fn schemes(&self) -> std::sync::MutexGuard<'_, HashMap<String, &'static str>> {

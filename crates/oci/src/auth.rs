@@ -98,10 +98,8 @@ impl Auth {
             (Challenge::Basic, Some(Credential::Basic { username, password })) => {
                 Ok(secret(&format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))))
             }
+            (_, Some(Credential::Registry(token))) => Ok(secret(&format!("Bearer {token}"))),
             (Challenge::Basic, _) => Ok(None),
-            (Challenge::Bearer { .. }, Some(Credential::Registry(token))) => {
-                Ok(secret(&format!("Bearer {token}")))
-            }
             (Challenge::Bearer { realm, service }, credential) => {
                 let key: TokenKey =
                     (reference.registry().into(), reference.repository().into(), access);
@@ -307,7 +305,8 @@ impl Ask<'_> {
             |problem: &str| Failure::Malformed { what: what.clone(), problem: problem.into() };
         let answer: Answer =
             serde_json::from_slice(&body).map_err(|_| malformed("its answer is no token"))?;
-        let value = if answer.token.is_empty() { answer.access_token } else { answer.token };
+        let (new, old) = (answer.access_token, answer.token);
+        let value = if new.is_empty() { old } else { new };
         if value.is_empty() {
             return Err(malformed("no token in bearer response"));
         }

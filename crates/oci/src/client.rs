@@ -11,10 +11,11 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Response, Url};
 use serde::Deserialize;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::auth::Auth;
+use crate::blob::Unchecked;
 use crate::error::{Error, Failure};
 use crate::image::{
     Blob, DOCKER_LIST, DOCKER_MANIFEST, Image, Layer, OCI_INDEX, OCI_MANIFEST, Operation, Pin,
@@ -85,10 +86,12 @@ impl Options {
 /// A registry client. It remembers challenges, tokens and schemes, so one that is kept for a
 /// source asks the registry for nothing twice. Every call may be dropped at any point.
 pub struct Client {
-    pub(crate) transport: Transport,
+    pub(crate) transport: Arc<Transport>,
     pub(crate) auth: Auth,
     pub(crate) schemes: Mutex<HashMap<String, &'static str>>,
     pub(crate) progress: Progress,
+    /// Registries that asked to be left alone, and until when.
+    pub(crate) resting: Mutex<HashMap<String, Instant>>,
     layer_bytes_max: u64,
     temp_dir: PathBuf,
 }
@@ -104,14 +107,22 @@ impl Client {
     pub fn new(options: &Options) -> Result<Self, Error> {
         let clock = Arc::clone(&options.clock);
         let (tls, proxy) = (&options.tls, options.proxy.as_ref());
-        Ok(Self {
-            transport: Transport::new(tls, proxy, &options.user_agent, clock)?,
+        let transport = Transport::new(tls, proxy, &options.user_agent, clock)?;
+        Ok(Self::on(Arc::new(transport), options))
+    }
+
+    /// Makes a client on a transport that others use too; what `options` say of the transport
+    /// does not count.
+    pub fn on(transport: Arc<Transport>, options: &Options) -> Self {
+        Self {
+            transport,
             auth: Auth::new(options.keychain.clone(), options.token_realms.clone()),
             schemes: Mutex::default(),
             progress: options.progress.clone(),
+            resting: Mutex::default(),
             layer_bytes_max: options.layer_bytes_max,
             temp_dir: options.temp_dir.clone(),
-        })
+        }
     }
 
     /// The content that `select` stands for now.
@@ -267,7 +278,7 @@ impl Client {
 
     async fn keep_layer(&self, mut response: Response, layer: &Layer) -> Result<Blob, Failure> {
         let wanted = layer.descriptor.size;
-        let mut file = tokio::fs::File::from_std(tempfile::tempfile_in(&self.temp_dir)?);
+        let mut kept = Unchecked::new(&self.temp_dir);
         let mut hash = HashWriter::new(Algorithm::Sha256, std::io::sink());
         let mut size_bytes = 0;
         while let Some(chunk) =
@@ -278,7 +289,7 @@ impl Client {
                 return Err(Failure::BlobSize { found: size_bytes, wanted });
             }
             hash.hash(&chunk);
-            file.write_all(&chunk).await?;
+            kept.append(&chunk).await?;
             self.progress.tell(size_bytes, wanted);
         }
         if size_bytes != wanted {
@@ -290,14 +301,14 @@ impl Client {
             let (found, wanted) = (found.hex().to_owned(), wanted.to_owned());
             return Err(Failure::BlobDigest { size_bytes, found, wanted });
         }
-        file.flush().await?;
-        file.rewind().await?;
-        Ok(Blob { file: file.into_std().await, size_bytes })
+        Ok(kept.checked().await?)
     }
 }
 
 pub(crate) fn manifest_ask(method: Method, name: &str) -> Ask {
-    let mut ask = Ask::new(method, &["manifests", name]);
+    // A tag with slashes leads where it leads: the registry answers for it.
+    let path: Vec<&str> = std::iter::once("manifests").chain(name.split('/')).collect();
+    let mut ask = Ask::new(method, &path);
     let accepted =
         [SCHEMA_1, SCHEMA_1_SIGNED, DOCKER_MANIFEST, OCI_MANIFEST, DOCKER_LIST, OCI_INDEX];
     if let Ok(accepted) = HeaderValue::from_str(&accepted.join(",")) {

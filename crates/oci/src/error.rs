@@ -58,10 +58,16 @@ pub enum Error {
     Authority,
     /// The client certificate in a secret; follows the same text.
     #[error("failed to parse TLS certificate and key")]
-    Identity(#[source] reqwest::Error),
-    /// The proxy's address.
-    #[error("failed to get proxy address")]
-    Proxy(#[source] reqwest::Error),
+    Identity(#[source] InvalidIdentity),
+    /// The proxy's address is none. It may hold a password, so it is not shown.
+    #[error("failed to get proxy address: the address is malformed")]
+    Proxy,
+    /// No rustls provider is installed.
+    #[error("no TLS provider is installed")]
+    NoProvider,
+    /// TLS cannot be set up.
+    #[error("failed to set up TLS")]
+    Tls(#[source] rustls::Error),
     /// The HTTP client cannot be made.
     #[error("failed to set up the HTTP client")]
     Http(#[source] reqwest::Error),
@@ -99,9 +105,12 @@ impl Error {
         match self {
             Self::Select { .. } => Stage::Select,
             Self::Resolve(_) | Self::Pull { .. } => Stage::Pull,
-            Self::Authority | Self::Identity(_) | Self::Proxy(_) | Self::Http(_) => {
-                Stage::Transport
-            }
+            Self::Authority
+            | Self::Identity(_)
+            | Self::Proxy
+            | Self::NoProvider
+            | Self::Tls(_)
+            | Self::Http(_) => Stage::Transport,
             Self::Push(..) => Stage::Push,
             _ => Stage::Layer,
         }
@@ -125,6 +134,32 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// What is wrong with a client certificate, in the words of Go's standard library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidIdentity {
+    /// No certificate.
+    #[error("tls: failed to find any PEM data in certificate input")]
+    NoCertificate,
+    /// A key where the certificate should be.
+    #[error(
+        "tls: failed to find certificate PEM data in certificate input, but did find a private \
+         key; PEM inputs may have been switched"
+    )]
+    KeyAsCertificate,
+    /// No key.
+    #[error("tls: failed to find any PEM data in key input")]
+    NoKey,
+    /// A certificate where the key should be.
+    #[error("tls: found a certificate rather than a key in the PEM for the private key")]
+    CertificateAsKey,
+    /// The key of another certificate.
+    #[error("tls: private key does not match public key")]
+    Mismatch,
+    /// A certificate or key that cannot be read.
+    #[error("tls: failed to parse private key")]
+    Malformed,
 }
 
 /// What a registry or the way to it did.

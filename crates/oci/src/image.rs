@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use artifact::{Digest, Revision};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use crate::blob::Blob;
 use crate::error::{Error, Failure};
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -64,7 +65,7 @@ where
 }
 
 /// What a source wants from an image (`spec.layerSelector`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LayerSelector {
     /// Exact media type of the layer; `None` takes the first one.
     pub media_type: Option<String>,
@@ -100,21 +101,6 @@ pub struct Image {
     pub annotations: BTreeMap<String, String>,
     /// Its layers.
     pub layers: Vec<Descriptor>,
-}
-
-/// A layer's bytes, checked against size and digest, in a file without a name.
-#[derive(Debug)]
-pub struct Blob {
-    pub(crate) file: std::fs::File,
-    /// Number of bytes.
-    pub size_bytes: u64,
-}
-
-impl Blob {
-    /// The bytes from the start.
-    pub fn into_reader(self) -> impl std::io::Read {
-        self.file
-    }
 }
 
 #[derive(Deserialize)]

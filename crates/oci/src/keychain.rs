@@ -1,5 +1,6 @@
 //! Credentials from pull secrets (ocirepository.md, 6.3).
 
+use artifact::glob::Glob;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use crate::reference::Reference;
 const HUB_KEY: &str = "index.docker.io";
 
 /// What a registry asks for.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// User and password.
     Basic {
@@ -32,14 +33,15 @@ impl std::fmt::Debug for Credential {
 }
 
 /// Credentials by registry and path; helpers named in a file are never run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Keychain {
     entries: Vec<Entry>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     host: String,
+    /// Empty, or begins with a slash.
     path: String,
     credential: Credential,
 }
@@ -88,32 +90,28 @@ impl Keychain {
         for (key, entry) in auths.as_object().ok_or(InvalidKeychain::Json)? {
             let Some(credential) = credential(key, entry)? else { continue };
             let bare = key.strip_prefix("https://").or(key.strip_prefix("http://")).unwrap_or(key);
-            let bare = bare.trim_end_matches('/');
-            let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
-            let path = if matches!(path, "v1" | "v2") { "" } else { path };
+            let (host, path) = bare.split_at(bare.find('/').unwrap_or(bare.len()));
+            // What Docker writes for whole registries.
+            let versioned = path.starts_with("/v1/") || path.starts_with("/v2/");
+            let path = if versioned { &path[3..] } else { path };
+            let path = if path == "/" { "" } else { path };
             self.entries.push(Entry { host: host.into(), path: path.into(), credential });
         }
         Ok(())
     }
 
-    /// The credential for a repository: the longest path wins, then an exact host over a pattern,
-    /// then the first.
+    /// The credential for a repository: of the entries whose host and beginning of a path fit, the
+    /// one whose key is last in the order of bytes, as in the reference. So a longer path wins over
+    /// a shorter one, and a host over a pattern; of equal keys the first counts.
     pub(crate) fn find(&self, reference: &Reference) -> Option<&Credential> {
         let registry = if reference.is_hub() { HUB_KEY } else { reference.registry() };
-        let mut best: Option<((usize, bool), &Entry)> = None;
-        for entry in &self.entries {
-            let exact = entry.host == registry;
-            if !(exact || host_matches(&entry.host, registry))
-                || !is_path_prefix(&entry.path, reference.repository())
-            {
-                continue;
-            }
-            let rank = (entry.path.len(), exact);
-            if best.is_none_or(|(found, _)| rank > found) {
-                best = Some((rank, entry));
-            }
-        }
-        best.map(|(_, entry)| &entry.credential)
+        let path = format!("/{}", reference.repository());
+        let fitting = self
+            .entries
+            .iter()
+            .filter(|entry| host_matches(&entry.host, registry) && path.starts_with(&entry.path));
+        let last = fitting.rev().max_by_key(|entry| format!("{}{}", entry.host, entry.path));
+        last.map(|entry| &entry.credential)
     }
 }
 
@@ -145,34 +143,21 @@ fn credential(key: &str, entry: &Value) -> Result<Option<Credential>, InvalidKey
     Ok(Some(Credential::Basic { username, password }))
 }
 
-/// Whether a host pattern covers a host: label by label, `*` for any part of a label. The port
-/// must be the same.
+/// Whether a host, or a pattern of one, covers a host: label by label, and the same port.
 fn host_matches(pattern: &str, host: &str) -> bool {
-    let port = |text: &str| text.split_once(':').map(|(_, port)| port.to_owned());
-    let labels = |text: &str| -> Vec<String> {
-        text.split(':').next().unwrap_or_default().split('.').map(str::to_owned).collect()
-    };
-    let (wanted, found) = (labels(pattern), labels(host));
-    pattern.contains('*')
-        && port(pattern) == port(host)
-        && wanted.len() == found.len()
-        && wanted.iter().zip(&found).all(|(wanted, found)| label_matches(wanted, found))
-}
-
-fn label_matches(pattern: &str, label: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == label,
-        Some((before, after)) => {
-            label.len() >= before.len() + after.len()
-                && label.starts_with(before)
-                && label.ends_with(after)
-        }
+    if pattern == host {
+        return true;
     }
+    let ((pattern, wanted_port), (host, port)) = (split_port(pattern), split_port(host));
+    let (wanted, found): (Vec<_>, Vec<_>) =
+        (pattern.split('.').collect(), host.split('.').collect());
+    wanted_port == port
+        && wanted.len() == found.len()
+        && wanted.iter().zip(&found).all(|(wanted, found)| Glob::new(wanted).matches(found))
 }
 
-fn is_path_prefix(prefix: &str, path: &str) -> bool {
-    let rest = path.strip_prefix(prefix);
-    prefix.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+fn split_port(host: &str) -> (&str, &str) {
+    host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).unwrap_or((host, ""))
 }
 
 #[cfg(test)]
@@ -199,13 +184,19 @@ mod tests {
             "reg.example.com/team": {"auth": "dGVhbTpw"},
             "reg.example.com/team/app": {"username": "app", "password": "p"},
             "*.cloud.example.com": {"username": "glob", "password": "p"},
+            "https://b.cloud.example.com/v2/": {"username": "b", "password": "p"},
+            "r[0-9].example.com:5000/team": {"username": "class", "password": "p"},
             "https://index.docker.io/v1/": {"username": "hub", "password": "p"}
         }, "credHelpers": {"other.example.com": "never-run"}}"#;
         check(config, "oci://reg.example.com/other/x", "host");
         check(config, "oci://reg.example.com/team/x", "team");
         check(config, "oci://reg.example.com/team/app", "app");
-        check(config, "oci://reg.example.com/teams/x", "host");
+        check(config, "oci://reg.example.com/teams/x", "team");
+        check(config, "oci://reg.example.com/tea", "host");
         check(config, "oci://a.cloud.example.com/xx", "glob");
+        check(config, "oci://b.cloud.example.com/xx", "b");
+        check(config, "oci://r7.example.com:5000/team/x", "class");
+        check(config, "oci://r7.example.com:5001/team/x", "-");
         check(config, "oci://library/xx", "hub");
     }
 

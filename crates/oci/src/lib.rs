@@ -30,6 +30,7 @@
 
 mod ask;
 mod auth;
+mod blob;
 pub mod browse;
 mod client;
 pub mod constraint;
@@ -42,6 +43,7 @@ pub mod progress;
 pub mod push;
 pub mod reference;
 pub mod select;
+mod tls;
 pub mod transport;
 pub mod verify;
 mod version;

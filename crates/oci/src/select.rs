@@ -8,7 +8,7 @@ use crate::version::Version;
 const CHART_LAYER: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 
 /// What a source asks for, by precedence: digest, range, tag, `latest`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Select {
     /// This content; not checked before it is used.
     Digest(String),
@@ -19,7 +19,7 @@ pub enum Select {
 }
 
 /// A range of versions over the tags that pass a filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Range {
     /// The range as written.
     pub expression: String,
@@ -30,7 +30,7 @@ pub struct Range {
 }
 
 /// How tags spell versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub enum Spelling {
     /// As they are.
     #[default]

@@ -1,6 +1,7 @@
 //! HTTP to a registry: TLS, proxy, redirects and retries (ocirepository.md, 7).
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,11 +9,13 @@ use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Response, Url};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::{Error, Failure};
 use crate::progress::Progress;
 use crate::reference::is_local;
+pub use crate::tls::{Tls, Verification};
 use crate::wording::{body_text, connection_text, is_reset, quoted_call, refusal_text, shown};
 
 /// How long a connection may take to open.
@@ -23,6 +26,10 @@ const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(
 const REDIRECTS_MAX: usize = 10;
 /// How much of a refusing answer is read.
 const ERROR_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// Requests that one host is asked at once.
+const HOST_REQUESTS_MAX: usize = 16;
+/// Hosts whose requests are counted; beyond it they are counted anew.
+const HOSTS_MAX: usize = 1024;
 /// A longer `Retry-After` is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
@@ -48,34 +55,37 @@ impl Clock for SystemClock {
     }
 }
 
-/// TLS material of one source.
-#[derive(Clone, Debug, Default)]
-pub struct Tls {
-    /// PEM of certificate authorities that are trusted besides the system's.
-    pub authorities: Option<Vec<u8>>,
-    /// PEM of a client certificate and its key.
-    pub identity: Option<(Vec<u8>, Vec<u8>)>,
-    /// Whether the server's certificate is checked.
-    pub verification: Verification,
-}
-
-/// Whether a server's certificate is checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verification {
-    /// Yes.
-    #[default]
-    On,
-    /// No: `insecure: true` without a certificate secret (ocirepository.md, 7).
-    Off,
-}
-
 /// A proxy that overrides the environment.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proxy {
     /// `http`, `https` or `socks5` URL.
     pub address: String,
     /// User and password.
     pub credentials: Option<(String, String)>,
+}
+
+impl Proxy {
+    /// Where it listens.
+    fn url(&self) -> Result<Url, Error> {
+        let url = Url::parse(&self.address).map_err(|_| Error::Proxy)?;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(Error::Proxy);
+        }
+        Ok(url)
+    }
+
+    /// How requests go through it. It finds the registry's address itself, as with Go's client.
+    fn route(&self) -> Result<reqwest::Proxy, Error> {
+        let address = match self.address.strip_prefix("socks5://") {
+            Some(rest) => format!("socks5h://{rest}"),
+            None => self.address.clone(),
+        };
+        let all = reqwest::Proxy::all(address).map_err(|_| Error::Proxy)?;
+        Ok(match &self.credentials {
+            Some((username, password)) => all.basic_auth(username, password),
+            None => all,
+        })
+    }
 }
 
 impl std::fmt::Debug for Proxy {
@@ -117,13 +127,22 @@ impl Call {
     }
 }
 
-pub(crate) struct Transport {
+/// Connections to registries under one trust and through one proxy, shared by every client that is
+/// made on it. One pool a host.
+pub struct Transport {
     http: reqwest::Client,
     clock: Arc<dyn Clock>,
+    /// Whom a connection is opened to instead of the registry.
+    proxy: Option<Url>,
+    /// The budget of each host.
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Transport {
-    pub(crate) fn new(
+    /// Makes a transport; the caller has installed a rustls provider.
+    ///
+    /// Without a proxy the environment's is used.
+    pub fn new(
         tls: &Tls,
         proxy: Option<&Proxy>,
         user_agent: &str,
@@ -134,26 +153,13 @@ impl Transport {
             .connect_timeout(CONNECT_TIMEOUT)
             .referer(false)
             .redirect(reqwest::redirect::Policy::none())
-            .tls_danger_accept_invalid_certs(tls.verification == Verification::Off);
-        if let Some(pem) = &tls.authorities {
-            let found = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
-            if found.is_empty() {
-                return Err(Error::Authority);
-            }
-            builder = builder.tls_certs_merge(found);
-        }
-        if let Some((certificate, key)) = &tls.identity {
-            let pem = [key.as_slice(), b"\n", certificate].concat();
-            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(Error::Identity)?);
-        }
+            .tls_backend_preconfigured(tls.config()?);
         if let Some(proxy) = proxy {
-            let mut all = reqwest::Proxy::all(&proxy.address).map_err(Error::Proxy)?;
-            if let Some((username, password)) = &proxy.credentials {
-                all = all.basic_auth(username, password);
-            }
-            builder = builder.no_proxy().proxy(all);
+            builder = builder.no_proxy().proxy(proxy.route()?);
         }
-        Ok(Self { http: builder.build().map_err(Error::Http)?, clock })
+        let http = builder.build().map_err(Error::Http)?;
+        let proxy = proxy.map(Proxy::url).transpose()?;
+        Ok(Self { http, clock, proxy, hosts: Mutex::default() })
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -185,8 +191,10 @@ impl Transport {
                 .request(call.method.clone(), url.clone())
                 .headers(headers.clone())
                 .body(call.progress.body(&call.body));
+            let turn = self.turn(&url).await;
             let response =
-                request.send().await.map_err(|error| Fault::new(&call.method, &url, &error))?;
+                request.send().await.map_err(|error| self.fault(&call.method, &url, &error))?;
+            drop(turn);
             let Some(next) = redirect_target(call, &response) else { return Ok(response) };
             let next = next.map_err(Fault::Final)?;
             if authority(&next) != authority(&url) {
@@ -197,6 +205,31 @@ impl Transport {
         let text =
             format!("{}: stopped after {REDIRECTS_MAX} redirects", quoted_call(&call.method, &url));
         Err(Fault::Final(Failure::Connection(text)))
+    }
+
+    /// Waits until a host may be asked one thing more.
+    async fn turn(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
+        let host = url.host_str().unwrap_or_default();
+        let host = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        let permits = {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            if hosts.len() >= HOSTS_MAX && !hosts.contains_key(&host) {
+                hosts.clear();
+            }
+            let fresh = || Arc::new(Semaphore::new(HOST_REQUESTS_MAX));
+            Arc::clone(hosts.entry(host).or_insert_with(fresh))
+        };
+        // Nobody closes it.
+        permits.acquire_owned().await.ok()
+    }
+
+    fn fault(&self, method: &Method, url: &Url, error: &reqwest::Error) -> Fault {
+        let problem = connection_text(url, self.proxy.as_ref(), error);
+        let text = format!("{}: {problem}", quoted_call(method, url));
+        if is_reset(error) {
+            return Fault::Lost(text);
+        }
+        Fault::Final(Failure::Connection(text))
     }
 }
 
@@ -209,14 +242,6 @@ enum Fault {
 }
 
 impl Fault {
-    fn new(method: &Method, url: &Url, error: &reqwest::Error) -> Self {
-        let text = format!("{}: {}", quoted_call(method, url), connection_text(url, error));
-        if is_reset(error) {
-            return Self::Lost(text);
-        }
-        Self::Final(Failure::Connection(text))
-    }
-
     fn into_failure(self) -> Failure {
         match self {
             Self::Lost(text) => Failure::Connection(text),
@@ -322,7 +347,7 @@ pub(crate) async fn refusal(method: &Method, response: Response) -> Failure {
 }
 
 /// `Retry-After` in seconds; dates are not read.
-fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }

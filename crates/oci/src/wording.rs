@@ -59,17 +59,25 @@ pub(crate) fn is_reset(error: &reqwest::Error) -> bool {
     closed || io_kind(error).is_some_and(|kind| broken.contains(&kind))
 }
 
-/// What went wrong with a connection, in Go's words where we know them.
-pub(crate) fn connection_text(url: &Url, error: &reqwest::Error) -> String {
+/// What went wrong with a connection, in Go's words where we know them. `proxy` is whom it was
+/// opened to, if that was not the host of `url`.
+pub(crate) fn connection_text(url: &Url, proxy: Option<&Url>, error: &reqwest::Error) -> String {
     let tls = sources(error).find_map(|source| source.downcast_ref::<rustls::Error>());
     if let Some(tls) = tls {
         return tls_text(tls, url);
     }
-    let host = url.host_str().unwrap_or_default();
-    let dial = format!("dial tcp {host}:{}", url.port_or_known_default().unwrap_or_default());
+    let (peer, through) = match proxy {
+        Some(proxy) => (proxy, "proxyconnect tcp: "),
+        None => (url, ""),
+    };
+    let host = peer.host_str().unwrap_or_default();
+    let dial = format!("{through}dial tcp {host}:{}", port(peer));
     let chain: Vec<String> = sources(error).map(ToString::to_string).collect();
     if chain.iter().any(|text| text.contains("dns error")) {
-        return format!("dial tcp: lookup {host}: no such host");
+        return format!("{through}dial tcp: lookup {host}: no such host");
+    }
+    if proxy.is_some() && chain.iter().any(|text| text.contains("proxy authorization required")) {
+        return "Proxy Authentication Required".into();
     }
     match io_kind(error) {
         Some(std::io::ErrorKind::ConnectionRefused) => {
@@ -83,23 +91,80 @@ pub(crate) fn connection_text(url: &Url, error: &reqwest::Error) -> String {
     }
 }
 
+/// The port of an address; SOCKS has one of its own.
+fn port(url: &Url) -> u16 {
+    let socks = url.scheme().starts_with("socks").then_some(1080);
+    url.port_or_known_default().or(socks).unwrap_or_default()
+}
+
 fn tls_text(error: &rustls::Error, url: &Url) -> String {
     use rustls::{CertificateError as Bad, Error as Tls};
     let problem = match error {
         Tls::InvalidCertificate(bad) => match bad {
-            Bad::UnknownIssuer => "certificate signed by unknown authority".into(),
-            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet => {
+            // An authority of the same name with another key is another authority.
+            Bad::UnknownIssuer | Bad::BadSignature => {
+                "certificate signed by unknown authority".into()
+            }
+            Bad::Expired
+            | Bad::ExpiredContext { .. }
+            | Bad::NotValidYet
+            | Bad::NotValidYetContext { .. } => {
                 "certificate has expired or is not yet valid".into()
             }
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-                format!("certificate is not valid for {}", url.host_str().unwrap_or_default())
-            }
-            bad => format!("{bad:?}"),
+            Bad::NotValidForName => name_text(url, &[]),
+            Bad::NotValidForNameContext { presented, .. } => name_text(url, presented),
+            bad => bad.to_string(),
         },
         Tls::InvalidMessage(_) => return "http: server gave HTTP response to HTTPS client".into(),
+        Tls::AlertReceived(alert) => return format!("remote error: tls: {}", alert_text(*alert)),
         error => return format!("tls: {error}"),
     };
     format!("tls: failed to verify certificate: x509: {problem}")
+}
+
+/// Names that a certificate is for are written `DnsName("a.b")` or `IpAddress(1.2.3.4)`.
+fn name_text(url: &Url, presented: &[String]) -> String {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let wanted_ip = host.parse::<std::net::IpAddr>().is_ok();
+    let names: Vec<&str> = presented
+        .iter()
+        .filter(|name| name.starts_with("IpAddress") == wanted_ip)
+        .filter_map(|name| name.split_once('(')?.1.strip_suffix(')'))
+        .map(|name| name.trim_matches('"'))
+        .collect();
+    match (names.is_empty(), wanted_ip) {
+        (false, _) => format!("certificate is valid for {}, not {host}", names.join(", ")),
+        (true, true) => {
+            format!("cannot validate certificate for {host} because it doesn't contain any IP SANs")
+        }
+        (true, false) => {
+            format!("certificate is not valid for any names, but wanted to match {host}")
+        }
+    }
+}
+
+/// Why the other side hung up.
+fn alert_text(alert: rustls::AlertDescription) -> String {
+    use rustls::AlertDescription as Alert;
+    let text = match alert {
+        Alert::HandshakeFailure => "handshake failure",
+        Alert::BadCertificate => "bad certificate",
+        Alert::UnsupportedCertificate => "unsupported certificate",
+        Alert::CertificateRevoked => "revoked certificate",
+        Alert::CertificateExpired => "expired certificate",
+        Alert::CertificateUnknown => "unknown certificate",
+        Alert::UnknownCA => "unknown certificate authority",
+        Alert::AccessDenied => "access denied",
+        Alert::DecryptError => "error decrypting message",
+        Alert::ProtocolVersion => "protocol version not supported",
+        Alert::InsufficientSecurity => "insufficient security level",
+        Alert::InternalError => "internal error",
+        Alert::UnrecognisedName => "unrecognized name",
+        Alert::CertificateRequired => "certificate required",
+        Alert::NoApplicationProtocol => "no application protocol",
+        other => return format!("{other:?}"),
+    };
+    text.into()
 }
 
 /// A broken body, in Go's words.

@@ -10,9 +10,11 @@ use std::process::ExitCode;
 
 use report::Report;
 
+mod bench_source;
 mod build;
 mod cluster;
 mod recorded;
+mod replay;
 mod report;
 mod source;
 mod speed;
@@ -37,6 +39,7 @@ const TABLES: &[(&str, Table)] = &[
     ("krusty", build::krusty),
     ("real", build::real),
     ("recorded", recorded::stored),
+    ("replayed_sources", replay::sources),
     ("envsubst", build::envsubst),
     ("envsubst_object", build::envsubst_object),
 ];
@@ -45,6 +48,9 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some((speed::ONE, command)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
         return speed::one(command).map(|()| ExitCode::SUCCESS);
+    }
+    if let Some(("bench-source", only)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
+        return bench_source::run(only.first().map(String::as_str)).map(|()| ExitCode::SUCCESS);
     }
     let root =
         std::env::var_os("SLUICE_CORPUS").map_or_else(|| "../shared/corpus".into(), PathBuf::from);

@@ -7,8 +7,9 @@
     reason = "a test may stop at a surprise"
 )]
 
+mod sources;
 mod story;
 mod world;
 
-pub use story::{Story, condition, inventory, say, until};
+pub use story::{Story, condition, inventory, say, settled, until};
 pub use world::World;

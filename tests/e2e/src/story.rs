@@ -80,6 +80,11 @@ impl Story {
         self.operator = Some(controller::start(args, config, self.clock.clone()).await.unwrap());
     }
 
+    /// Flags that the next operator has besides the usual ones.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(ToString::to_string).collect();
+    }
+
     /// Ends the operator as a kill does: at once, wherever it is.
     pub fn kill_operator(&mut self) {
         self.operator = None;
@@ -100,7 +105,7 @@ impl Story {
         self.storage.path()
     }
 
-    fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+    pub(crate) fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let (api_version, kind) = match kind {
             "OCIRepository" => ("source.toolkit.fluxcd.io/v1", kind),
             "Kustomization" => ("kustomize.toolkit.fluxcd.io/v1", kind),
@@ -350,6 +355,18 @@ pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let began = std::time::Instant::now();
     while !holds().await {
         assert!(began.elapsed() < DEADLINE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Polls until nothing is wrong any more, for at most `patience`; gives what still is.
+pub async fn settled(patience: Duration, wrong: impl AsyncFn() -> Vec<String>) -> Vec<String> {
+    let began = std::time::Instant::now();
+    loop {
+        let found = wrong().await;
+        if found.is_empty() || began.elapsed() > patience {
+            return found;
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -2,28 +2,31 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::State as Extracted;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::fault::Effect;
+use crate::fault::{Effect, damage, take};
+use crate::guard::{authorised, challenge, token};
 use crate::server::Guard;
 use crate::state::{Entry, Manifest, Repository, State, digest};
 
-const BODY_BYTES_MAX: usize = 1 << 30;
-const DIGEST: &str = "docker-content-digest";
+pub(crate) const BODY_BYTES_MAX: usize = 1 << 30;
+pub(crate) const DIGEST: &str = "docker-content-digest";
 
-struct Asked {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
+/// What stands between a repository's name and the rest of a path.
+pub(crate) const KINDS: [&str; 5] =
+    ["/manifests/", "/blobs/uploads/", "/blobs/", "/tags/", "/referrers/"];
+
+/// A request, read to its end.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Asked {
@@ -41,8 +44,11 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
     let asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+    let effect = take(&state, &asked.method, &asked.uri);
+    if effect == Some(Effect::ForgetTokens) {
+        state.held().tokens.clear();
+    }
     let authorised = authorised(&state, &asked);
-    let effect = take_fault(&state, &asked);
     let path = asked.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let response = match &effect {
         Some(Effect::Status(status, retry_after)) => {
@@ -72,79 +78,6 @@ pub(crate) async fn answer(
     damage(response, effect).await
 }
 
-fn take_fault(state: &State, asked: &Asked) -> Option<Effect> {
-    let mut held = state.held();
-    let fits = |fault: &&mut crate::fault::Fault| {
-        fault.times > 0
-            && (fault.method.is_empty() || fault.method == asked.method.as_str())
-            && asked.uri.path().contains(&fault.path)
-    };
-    let fault = held.faults.iter_mut().find(fits)?;
-    fault.times -= 1;
-    Some(fault.effect.clone())
-}
-
-async fn damage(response: Response, effect: Option<Effect>) -> Response {
-    let Some(effect) = effect else { return response };
-    let (mut parts, body) = response.into_parts();
-    let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
-    let half = body.slice(..body.len() / 2);
-    let body = match effect {
-        Effect::Endless => {
-            parts.headers.remove(header::CONTENT_LENGTH);
-            Body::from_stream(
-                stream::iter([Ok::<_, std::io::Error>(half)]).chain(stream::pending()),
-            )
-        }
-        Effect::Truncate => {
-            // What was sent must be on its way before the connection breaks.
-            let end = stream::once(async {
-                tokio::task::yield_now().await;
-                Err(std::io::Error::other("broken off"))
-            });
-            Body::from_stream(stream::iter([Ok(half)]).chain(end))
-        }
-        Effect::Flip => {
-            let mut bytes = body.to_vec();
-            bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
-            bytes.into()
-        }
-        Effect::Longer => {
-            parts.headers.remove(header::CONTENT_LENGTH);
-            Body::from_stream(stream::iter([Ok::<_, std::io::Error>(body), Ok("x".into())]))
-        }
-        Effect::LyingDigest => {
-            parts.headers.insert(DIGEST, digest(b"a lie").parse().unwrap());
-            body.into()
-        }
-        Effect::NoDigest => {
-            parts.headers.remove(DIGEST);
-            body.into()
-        }
-        Effect::Header(name, value) => {
-            parts.headers.insert(name, value.parse().unwrap());
-            body.into()
-        }
-        _ => body.into(),
-    };
-    Response::from_parts(parts, body)
-}
-
-fn authorised(state: &State, asked: &Asked) -> bool {
-    let header = asked.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match &state.guard {
-        Guard::Open => header.is_some(),
-        Guard::Basic(user, password) => header == Some(&basic(user, password)),
-        Guard::Bearer(..) => header
-            .and_then(|header| header.strip_prefix("Bearer "))
-            .is_some_and(|token| state.held().tokens.contains(token)),
-    }
-}
-
-fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-}
-
 fn route(state: &State, asked: &Asked, authorised: bool) -> Response {
     let path = asked.uri.path();
     if path == "/token" {
@@ -162,8 +95,11 @@ fn route(state: &State, asked: &Asked, authorised: bool) -> Response {
     if path.is_empty() {
         return json!({}).to_string().into_response();
     }
-    for kind in ["/manifests/", "/blobs/uploads/", "/blobs/", "/tags/", "/referrers/"] {
+    for kind in KINDS {
         if let Some((name, rest)) = path.split_once(kind) {
+            if kind == "/manifests/" && !is_tag_or_digest(rest) {
+                return (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+            }
             if !is_name(name) {
                 return refuse(400, "NAME_INVALID", "invalid repository name");
             }
@@ -178,40 +114,6 @@ fn route(state: &State, asked: &Asked, authorised: bool) -> Response {
         }
     }
     refuse(404, "NAME_UNKNOWN", "repository name not known to registry")
-}
-
-fn challenge(state: &State, path: &str) -> Response {
-    let mut response = refuse(401, "UNAUTHORIZED", "authentication required");
-    let name = path.split("/manifests/").next().unwrap_or_default();
-    let text = match &state.guard {
-        Guard::Bearer(..) => format!(
-            "Bearer realm=\"{}/token\",service=\"registry\",scope=\"repository:{name}:pull\"",
-            state.base
-        ),
-        _ => "Basic realm=\"registry\"".into(),
-    };
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, text.parse().unwrap());
-    response
-}
-
-/// Gives a token to who knows the password, or shows it as a refresh token.
-fn token(state: &State, asked: &Asked) -> Response {
-    let Guard::Bearer(user, password) = &state.guard else {
-        return refuse(404, "NOT_FOUND", "no token service");
-    };
-    let header = asked.headers.get(header::AUTHORIZATION);
-    let by_password = header.is_some_and(|header| header == basic(user, password).as_str());
-    let form = String::from_utf8_lossy(&asked.body);
-    let by_refresh = asked.method == Method::POST
-        && form.split('&').any(|pair| pair == format!("refresh_token={password}"));
-    if !by_password && !by_refresh {
-        return refuse(401, "UNAUTHORIZED", "wrong credentials");
-    }
-    let mut held = state.held();
-    held.issued += 1;
-    let token = format!("token-{}", held.issued);
-    held.tokens.insert(token.clone());
-    json!({"token": token, "expires_in": state.token_life_seconds}).to_string().into_response()
 }
 
 /// Where blobs are when they are redirected; like object stores, it takes no foreign credentials.
@@ -244,7 +146,9 @@ impl Target<'_> {
 
     fn tags(&self) -> Response {
         let Some(tags) = self.with(|found| found.tags.keys().cloned().collect::<Vec<_>>()) else {
-            return refuse(404, "NAME_UNKNOWN", "repository name not known to registry");
+            let detail = json!({"name": self.name});
+            let message = "repository name not known to registry";
+            return refuse_with(404, "NAME_UNKNOWN", message, &detail);
         };
         let asked = self.asked.query("n").and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
         let size = asked.min(self.state.page);
@@ -284,7 +188,12 @@ impl Target<'_> {
             found.manifests.get(digest).map(|manifest| (digest.to_owned(), manifest.clone()))
         });
         let Some(Some((digest, manifest))) = found else {
-            return refuse(404, "MANIFEST_UNKNOWN", "manifest unknown");
+            let detail = if self.rest.contains(':') {
+                json!({"Name": self.name, "Revision": self.rest})
+            } else {
+                json!({"Tag": self.rest})
+            };
+            return refuse_with(404, "MANIFEST_UNKNOWN", "manifest unknown", &detail);
         };
         let accept = self.asked.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         if !accept.is_some_and(|accept| accept.contains(&manifest.media_type)) {
@@ -411,10 +320,25 @@ fn redirect(target: &str) -> Response {
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, target.to_owned())]).into_response()
 }
 
-fn refuse(status: u16, code: &str, message: &str) -> Response {
-    let body = json!({"errors": [{"code": code, "message": message}]}).to_string();
+/// A refusal.
+pub(crate) fn refuse(status: u16, code: &str, message: &str) -> Response {
+    refuse_with(status, code, message, &Value::Null)
+}
+
+/// A refusal with the details that CNCF Distribution gives.
+pub(crate) fn refuse_with(status: u16, code: &str, message: &str, detail: &Value) -> Response {
+    let mut error = json!({"code": code, "message": message});
+    if !detail.is_null() {
+        error["detail"] = detail.clone();
+    }
+    let body = json!({"errors": [error]}).to_string();
     let headers = [(header::CONTENT_TYPE, "application/json")];
     (StatusCode::from_u16(status).unwrap(), headers, body).into_response()
+}
+
+fn is_tag_or_digest(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | ':');
+    !text.is_empty() && text.chars().all(fits)
 }
 
 fn is_name(name: &str) -> bool {

@@ -26,6 +26,32 @@ pub fn layer(files: &[(&str, &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
+/// A gzip-compressed tar of entries as an attacker writes them: every name is put into the header
+/// byte by byte. Links point to `/etc/passwd`.
+pub fn odd_layer(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, kind, body) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(*kind);
+        header.set_mode(0o644);
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        let link = kind.is_symlink() || kind.is_hard_link();
+        let body: &[u8] = if link { &[] } else { body };
+        if link {
+            header.set_link_name("/etc/passwd").unwrap();
+        }
+        header.set_size(body.len() as u64);
+        header.set_cksum();
+        archive.extend_from_slice(header.as_bytes());
+        archive.extend_from_slice(body);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    std::io::Write::write_all(&mut encoder, &archive).unwrap();
+    encoder.finish().unwrap()
+}
+
 impl Registry {
     /// Stores an image of one layer with these files; gives its digest.
     pub fn push_files(&self, repository: &str, tag: &str, files: &[(&str, &[u8])]) -> String {

@@ -3,7 +3,8 @@
 //! Gives an address on the loopback interface, plain or with TLS, and ends with the value. It
 //! refuses more than real registries do: digests that do not fit, manifests that name unknown
 //! blobs, missing media types, malformed names, credentials that follow a redirect. It keeps a
-//! log of every request and misbehaves on demand ([`Fault`]).
+//! log of every request and misbehaves on demand ([`Fault`]). A [`Proxy`] stands in its way when a
+//! test wants one.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,11 +14,17 @@
 
 mod answer;
 mod fault;
+mod guard;
 mod images;
+mod proxy;
 mod server;
 mod state;
+mod tls;
 
 pub use fault::{Effect, Fault};
-pub use images::layer;
+pub use images::{layer, odd_layer};
+pub use proxy::Proxy;
 pub use server::{Guard, Registry, Setup, Transport};
 pub use state::Entry;
+pub use tar::EntryType;
+pub use tls::ClientTls;

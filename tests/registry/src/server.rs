@@ -6,13 +6,14 @@ use axum::Router;
 use axum::extract::Request;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::fault::Fault;
 use crate::state::{Entry, State};
+use crate::tls::{ClientTls, Tls};
 
 /// How requests arrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,14 @@ pub enum Transport {
     Plain,
     /// HTTPS under a certificate authority of this registry's own.
     Tls,
+    /// HTTPS, for clients with a certificate of the same authority.
+    MutualTls,
+    /// HTTPS with the authority's own certificate.
+    SelfSigned,
+    /// HTTPS with a certificate whose time is over.
+    Expired,
+    /// HTTPS with a certificate for another host.
+    OtherName,
 }
 
 /// Who may come in.
@@ -67,7 +76,7 @@ impl Default for Setup {
 pub struct Registry {
     pub(crate) state: Arc<State>,
     host: String,
-    authority: Option<String>,
+    tls: Option<ClientTls>,
     server: JoinHandle<()>,
 }
 
@@ -92,13 +101,13 @@ impl Registry {
     /// A registry on a listener of the caller's.
     pub fn serve(listener: TcpListener, setup: &Setup) -> Self {
         let address = listener.local_addr().unwrap();
-        let scheme = if setup.transport == Transport::Tls { "https" } else { "http" };
+        let scheme = if setup.transport == Transport::Plain { "http" } else { "https" };
         let state = Arc::new(State::new(setup, format!("{scheme}://{address}")));
         let router = Router::new().fallback(crate::answer::answer).with_state(Arc::clone(&state));
-        let tls = (setup.transport == Transport::Tls).then(certificate);
-        let (acceptor, authority) = tls.unzip();
+        let tls = Tls::new(setup.transport);
+        let (acceptor, tls) = tls.map(|tls| (tls.acceptor, tls.client)).unzip();
         let server = tokio::spawn(accept(listener, acceptor, router));
-        Self { state, host: address.to_string(), authority, server }
+        Self { state, host: address.to_string(), tls, server }
     }
 
     /// `127.0.0.1:<port>`.
@@ -113,7 +122,12 @@ impl Registry {
 
     /// PEM of the certificate authority.
     pub fn authority_pem(&self) -> Option<&str> {
-        self.authority.as_deref()
+        self.tls.as_ref().map(|tls| tls.authority.as_str())
+    }
+
+    /// What a client needs to be let in over TLS.
+    pub fn client_tls(&self) -> Option<&ClientTls> {
+        self.tls.as_ref()
     }
 
     /// Every request so far.
@@ -157,15 +171,32 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
         connections.spawn(async move {
             match tls {
                 None => converse(stream, router).await,
-                Some(tls) => {
+                Some(tls) if speaks_tls(&stream).await => {
                     if let Ok(stream) = tls.accept(stream).await {
                         converse(stream, router).await;
                     }
                 }
+                Some(_) => refuse_plain(stream).await,
             }
         });
         while connections.try_join_next().is_some() {}
     }
+}
+
+/// Whether a client begins with a TLS handshake.
+async fn speaks_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    stream.peek(&mut first).await.is_ok() && first == [0x16]
+}
+
+/// What Go's servers answer to plain HTTP where they expect TLS.
+async fn refuse_plain(mut stream: TcpStream) {
+    let answer =
+        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    let mut request = [0; 4096];
+    // A client that went away is not this registry's problem.
+    let _ = stream.read(&mut request).await;
+    let _ = stream.write_all(answer.as_bytes()).await;
 }
 
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
@@ -189,28 +220,4 @@ fn tower_service(
         let request: Request = request.map(axum::body::Body::new);
         async move { tower::ServiceExt::oneshot(router, request).await }
     })
-}
-
-/// A certificate for the loopback addresses, and its authority.
-fn certificate() -> (TlsAcceptor, String) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let params = rcgen::CertificateParams::new(names).unwrap();
-    let certificate = params.signed_by(&key, &issuer).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), authority_certificate.pem())
 }

@@ -53,6 +53,24 @@ fn equal_content_is_kept_once_and_as_long_as_somebody_needs_it() {
 }
 
 #[test]
+fn what_is_stored_is_adopted_without_being_written_again() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    let one = put(&store, "one", "a@sha256:aa", b"same");
+    let path = store.path("ns", "two", &Revision::new("b@sha256:bb")).unwrap();
+    let two = store.adopt(&path, &one.digest).unwrap().unwrap();
+    assert_eq!((&two.path, &two.digest, two.size_bytes), (&path, &one.digest, 4));
+    assert_eq!(blobs(root.path()), 1);
+    put(&store, "one", "a@sha256:aa", b"other");
+    assert_eq!(store.check(&two.path, &two.digest.to_string()).unwrap(), Check::Present);
+    std::fs::write(root.path().join(&two.path), b"poison").unwrap();
+    assert_eq!(store.adopt(&path, &one.digest).unwrap(), None, "it is not what it was");
+    store.discard(&two.path).unwrap();
+    assert_eq!(store.adopt(&path, &one.digest).unwrap(), None, "nobody needed it");
+    assert_eq!(blobs(root.path()), 1);
+}
+
+#[test]
 fn a_flipped_byte_is_found_and_repaired_by_the_next_write() {
     let root = tempfile::tempdir().unwrap();
     let store = open(root.path());

@@ -51,9 +51,9 @@ fn links_and_special_files() {
     check(&[link], &[]);
     for (kind, name) in [
         (EntryType::Link, "hard link"),
-        (EntryType::Char, "character device"),
-        (EntryType::Block, "block device"),
-        (EntryType::Fifo, "fifo"),
+        (EntryType::Char, "Dcrw-r--r--"),
+        (EntryType::Block, "Drw-r--r--"),
+        (EntryType::Fifo, "prw-r--r--"),
         (EntryType::GNUSparse, "sparse file"),
     ] {
         let text = format!("tar file entry dev contained unsupported file type {name}");

@@ -181,7 +181,7 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
                 format!("Reconciliation finished in {}, next run in {interval}", seconds(duration));
             let done = tell(Severity::Info, status::SUCCEEDED, &text);
             record(context, &end.object, with_commit_status(done));
-            Ok(Requeue::After(context.jittered(request.interval)))
+            Ok(Requeue::After(context.settings.jittered(request.interval)))
         }
         Err(Failure::Failed { reason, message, unhealthy }) => {
             record(context, &end.object, tell(Severity::Error, reason, &message));

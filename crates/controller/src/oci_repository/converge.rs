@@ -1,30 +1,26 @@
 //! One run: check what is stored, resolve, pull, store. Top to bottom, one function an arrow.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use api::oci_repository::{Artifact, OCIRepositorySpec, OCIRepositoryStatus};
-use artifact::store::{Check, Stored as StoredFile};
+use artifact::Revision;
+use artifact::store::Check;
 use artifact::text::explain;
-use artifact::{Ignore, Limits, Revision, Store, Tree};
 use kube::api::DynamicObject;
-use oci::image::{Blob, Operation};
-use oci::transport::Tls;
-use oci::verify::Trusted;
-use oci::{Client, Options, Pin};
+use oci::{Client, Pin};
 use tokio::time::Instant;
 
-use super::credentials::{Credentials, credentials};
+use super::access::{Access, access, transport};
+use super::content::content;
 use super::failure::Failure;
+use super::registries::PinQuestion;
 use super::request::Request;
 use super::status::{Facts, OWNED, Stored, beginning, disappeared, progressing};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::annotation;
 use crate::runtime::cache::Key;
-
-/// Registry clients that are kept; more are dropped with what they remember.
-const CLIENTS_MAX: usize = 1024;
 
 /// Everything that one run works with.
 pub(super) struct Attempt<'a> {
@@ -39,6 +35,8 @@ pub(super) struct Attempt<'a> {
     pub(super) facts: Facts,
     /// How far the run is, in the words of its condition.
     pub(super) progress: String,
+    /// When it began.
+    pub(super) began: Instant,
 }
 
 /// What a run found.
@@ -54,20 +52,21 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     check_storage(attempt).await?;
     attempt.progress = beginning(&attempt.status, &attempt.facts);
     attempt.forget_failed_proof();
-    let credentials =
-        match credentials(attempt.context, &attempt.key.namespace, attempt.request).await {
-            Ok(credentials) => credentials,
-            Err(none) => {
-                if let Some(name) = &none.missing_secret {
-                    let text = format!("auth secret '{name}' not found");
-                    attempt.happened(Severity::Info, "AuthenticationFailed", &text);
-                }
-                return Err(Failure::fetch("AuthenticationFailed", none.message));
+    let namespace = &attempt.key.namespace;
+    let access = match access(&attempt.context.client, namespace, attempt.request).await {
+        Ok(access) => access,
+        Err(none) => {
+            if let Some(name) = &none.missing_secret {
+                let text = format!("auth secret '{name}' not found");
+                attempt.happened(Severity::Info, "AuthenticationFailed", &text);
             }
-        };
-    let client = attempt.client(credentials)?;
+            return Err(Failure::fetch("AuthenticationFailed", none.message));
+        }
+    };
+    let client = attempt.client(&access)?;
     let deadline = attempt.context.clock.instant() + attempt.request.timeout;
-    let pin = resolve(attempt, &client, deadline).await?;
+    let way = Way { client: &client, access: &access, deadline };
+    let pin = resolve(attempt, &way).await?;
     let revision = pin.revision();
     if let Some(stored) = attempt.up_to_date(&revision) {
         if !attempt.is_proven() {
@@ -77,8 +76,7 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     }
     announce(attempt, &pin, &revision).await?;
     let trusted = attempt.verify(&client, pin, deadline).await?;
-    let (blob, operation, annotations) = pull(attempt, &client, &trusted, deadline).await?;
-    let written = store(attempt, blob, operation, &revision).await?;
+    let (written, annotations) = content(attempt, &way, &trusted, &revision).await?;
     let artifact = Artifact {
         digest: written.digest.to_string(),
         last_update_time: attempt.context.clock.timestamp(),
@@ -91,6 +89,13 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     Ok(Done::New(attempt.stored(artifact)))
 }
 
+/// How a run reaches its registry, and until when.
+pub(super) struct Way<'a> {
+    pub(super) client: &'a Client,
+    pub(super) access: &'a Access,
+    pub(super) deadline: Instant,
+}
+
 /// Expires old artifacts, and finds out whether the current one is still what it was
 /// (ocirepository.md, 12).
 async fn check_storage(attempt: &mut Attempt<'_>) -> Result<(), Failure> {
@@ -99,22 +104,26 @@ async fn check_storage(attempt: &mut Attempt<'_>) -> Result<(), Failure> {
     let (store, retention) = (Arc::clone(&context.store), context.settings.retention);
     let now = std::time::SystemTime::from(context.clock.now());
     let (path, digest) = (artifact.path, artifact.digest);
-    let checked = blocking(move || {
-        match store.expire(&path, retention, now) {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(path, "garbage collected {removed} artifacts"),
-            Err(error) => {
-                tracing::warn!(path, error = explain(&error), "old artifacts stay");
-            }
-        }
+    let (expired, checked) = blocking(move || {
+        let expired = store.expire(&path, retention, now);
         let check = store.check(&path, &digest)?;
         if let Check::Corrupt(_) = check {
             store.discard(&path)?;
         }
-        Ok(check)
+        Ok((expired, check))
     })
     .await
     .map_err(|text| Failure::storage("ArchiveOperationFailed", text))?;
+    match expired {
+        Ok(0) => {}
+        Ok(count) => {
+            let text = format!("garbage collected {count} artifacts");
+            attempt.happened(Severity::Info, "GarbageCollectionSucceeded", &text);
+        }
+        Err(error) => {
+            tracing::warn!(key = %attempt.key, error = explain(&error), "old artifacts stay");
+        }
+    }
     if let Check::Corrupt(text) = &checked {
         let text = format!("failed to verify integrity of artifact: {text}");
         attempt.happened(Severity::Error, "ArtifactVerificationFailed", &text);
@@ -127,7 +136,7 @@ async fn check_storage(attempt: &mut Attempt<'_>) -> Result<(), Failure> {
 }
 
 /// Waits for `work` until the deadline of the run; `stage` begins the text when it is over.
-async fn within<T>(
+pub(super) async fn within<T>(
     attempt: &Attempt<'_>,
     deadline: Instant,
     (reason, stage): (&'static str, &str),
@@ -141,11 +150,8 @@ async fn within<T>(
     }
 }
 
-async fn resolve(
-    attempt: &Attempt<'_>,
-    client: &Client,
-    deadline: Instant,
-) -> Result<Pin, Failure> {
+/// What the source stands for now. Sources that ask the same share an answer for a while.
+async fn resolve(attempt: &Attempt<'_>, way: &Way<'_>) -> Result<Pin, Failure> {
     let Request { reference, select, .. } = attempt.request;
     let tag_stage;
     let stage = match select {
@@ -155,7 +161,20 @@ async fn resolve(
         }
         _ => ("OCIArtifactPullFailed", "failed to determine artifact digest"),
     };
-    within(attempt, deadline, stage, client.resolve(reference, select)).await
+    let context = attempt.context;
+    let (reference, select) = (reference.clone(), select.clone());
+    let question = PinQuestion { reference, select, access: way.access.clone() };
+    let asking = async {
+        let turn = context.registries.pins.turn(&question).await;
+        if let Some(pin) = turn.answer(attempt.since()) {
+            return Ok(pin);
+        }
+        let asked = context.clock.instant();
+        let pin = way.client.resolve(&question.reference, &question.select).await?;
+        turn.keep(asked, pin.clone());
+        Ok(pin)
+    };
+    within(attempt, way.deadline, stage, asking).await
 }
 
 /// Says which revision is being fetched, before it is (ocirepository.md, 2.1).
@@ -186,101 +205,8 @@ async fn announce(
     attempt.write(status).await
 }
 
-type Pulled = (Blob, Operation, std::collections::BTreeMap<String, String>);
-
-async fn pull(
-    attempt: &Attempt<'_>,
-    client: &Client,
-    trusted: &Trusted,
-    deadline: Instant,
-) -> Result<Pulled, Failure> {
-    let Request { reference, layer, .. } = attempt.request;
-    let text = format!("failed to pull artifact from '{}'", reference.url());
-    let stage = ("OCIArtifactPullFailed", text.as_str());
-    let image = within(attempt, deadline, stage, client.pull(reference, trusted)).await?;
-    let layer = image.layer(layer)?;
-    let text = match layer.operation {
-        Operation::Extract => "failed to extract layer contents from artifact",
-        Operation::Copy => "failed to copy layer from artifact",
-    };
-    let stage = ("OCIArtifactLayerOperationFailed", text);
-    let blob = within(attempt, deadline, stage, client.fetch_layer(reference, &layer)).await?;
-    Ok((blob, layer.operation, image.annotations))
-}
-
-/// A step of storing that failed.
-enum NotStored {
-    Layer(artifact::Error),
-    Store(artifact::Error),
-}
-
-impl From<artifact::Error> for NotStored {
-    fn from(error: artifact::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Stores the layer on a thread of its own: unpacking computes and may take long.
-async fn store(
-    attempt: &Attempt<'_>,
-    blob: Blob,
-    operation: Operation,
-    revision: &Revision,
-) -> Result<StoredFile, Failure> {
-    let store = Arc::clone(&attempt.context.store);
-    let limits = attempt.context.settings.limits;
-    let ignore = attempt.request.ignore.clone();
-    let path = store
-        .path(&attempt.key.namespace, &attempt.key.name, revision)
-        .map_err(|error| Failure::storage("ArchiveOperationFailed", explain(&error)))?;
-    let work = move || {
-        let written = match operation {
-            Operation::Extract => extract(&store, &path, blob, &limits, ignore.as_deref())?,
-            Operation::Copy => store.write(&path, |out| {
-                let copied = std::io::copy(&mut blob.into_reader(), out);
-                copied.map(drop).map_err(|error| NotStored::Store(artifact::Error::Pack(error)))
-            })?,
-        };
-        if let Err(error) = store.point_latest(&path) {
-            tracing::warn!(path, error = explain(&error), "failed to update status URL symlink");
-        }
-        Ok(written)
-    };
-    let result: Result<Result<_, NotStored>, _> = tokio::task::spawn_blocking(work).await;
-    let archived = match operation {
-        Operation::Extract => "unable to archive artifact to storage",
-        Operation::Copy => "unable to copy artifact to storage",
-    };
-    match result {
-        Ok(Ok(written)) => Ok(written),
-        Ok(Err(NotStored::Layer(error))) => Err(Failure::fetch(
-            "OCIArtifactLayerOperationFailed",
-            format!("failed to extract layer contents from artifact: {}", explain(&error)),
-        )),
-        Ok(Err(NotStored::Store(error))) => {
-            let text = format!("{archived}: {}", explain(&error));
-            Err(Failure::storage("ArchiveOperationFailed", text))
-        }
-        Err(panicked) => {
-            Err(Failure::storage("ArchiveOperationFailed", format!("{archived}: {panicked}")))
-        }
-    }
-}
-
-fn extract(
-    store: &Store,
-    path: &str,
-    blob: Blob,
-    limits: &Limits,
-    ignore: Option<&str>,
-) -> Result<StoredFile, NotStored> {
-    let tree =
-        Tree::unpack(blob.into_reader(), limits, &store.spool_dir()).map_err(NotStored::Layer)?;
-    let ignore = Ignore::new(&tree, ignore)?;
-    store.write(path, |out| tree.pack(&ignore, out).map_err(NotStored::Store))
-}
-
-async fn blocking<T: Send + 'static>(
+/// Runs `work` on a thread of its own; the text of what went wrong.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, artifact::Error> + Send + 'static,
 ) -> Result<T, String> {
     match tokio::task::spawn_blocking(work).await {
@@ -289,38 +215,32 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Registry clients, each shared by the objects whose registry, credentials and trust are equal, so
-/// that challenges and tokens are asked for once.
-#[derive(Default)]
-pub struct Registries {
-    clients: Mutex<HashMap<String, Arc<Client>>>,
-}
-
 impl Attempt<'_> {
-    fn client(&self, credentials: Credentials) -> Result<Arc<Client>, Failure> {
-        let Request { reference, verification, .. } = self.request;
-        let key = format!(
-            "{}|{}|{verification:?}|{}",
-            reference.registry(),
-            self.key.namespace,
-            credentials.version
-        );
-        let mut clients =
-            self.context.registries.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
-            return Ok(Arc::clone(client));
-        }
-        if clients.len() >= CLIENTS_MAX {
-            clients.clear();
-        }
-        let mut options = Options::new(self.context.store.spool_dir());
-        options.keychain = credentials.keychain;
-        options.tls = Tls { verification: *verification, ..Tls::default() };
-        options.layer_bytes_max = self.context.settings.limits.compressed_bytes_max;
-        options.clock = Arc::new(self.context.clock.clone());
-        let client = Arc::new(Client::new(&options)?);
-        clients.insert(key, Arc::clone(&client));
-        Ok(client)
+    fn client(&self, access: &Access) -> Result<Arc<Client>, Failure> {
+        let reference = &self.request.reference;
+        let client = self.context.registries.client(self.context, reference.registry(), access);
+        client.map_err(|error| {
+            let text = transport(reference.url(), &explain(&error));
+            Failure::fetch("AuthenticationFailed", text)
+        })
+    }
+
+    /// From when on an answer that somebody else was given is new enough: what was asked for by a
+    /// person, or by a change of the spec, is always asked for anew.
+    pub(super) fn since(&self) -> Instant {
+        let observed = self.status.observed_generation == Some(self.facts.generation);
+        let age = if observed && !self.is_requested() {
+            self.request.interval / 10
+        } else {
+            Duration::ZERO
+        };
+        self.began.checked_sub(age).unwrap_or(self.began)
+    }
+
+    /// Where an artifact of the object is stored.
+    pub(super) fn path(&self, revision: &Revision) -> Result<String, Failure> {
+        let path = self.context.store.path(&self.key.namespace, &self.key.name, revision);
+        path.map_err(|error| Failure::storage("ArchiveOperationFailed", explain(&error)))
     }
 
     /// What is stored, if it is what `revision` and the spec ask for (ocirepository.md, 8).
@@ -351,7 +271,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn happened(&self, severity: Severity, reason: &str, message: &str) {
+    pub(super) fn happened(&self, severity: Severity, reason: &str, message: &str) {
         super::happened(self.context, &self.object, severity, (reason, message));
     }
 

@@ -1,9 +1,12 @@
 //! OCIRepository: an artifact of a registry, kept stored.
 
+mod access;
+mod content;
 mod converge;
-mod credentials;
 mod failure;
+mod registries;
 mod request;
+mod shared;
 mod status;
 pub(crate) mod triggers;
 mod verify;
@@ -22,9 +25,9 @@ use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::unfit::Unfit;
-pub use converge::Registries;
 use converge::{Attempt, Done, converge};
 use failure::Failure;
+pub use registries::Registries;
 use request::Request;
 use status::{Facts, Fetch, Outcome, Stored, finished, has_failed};
 
@@ -78,7 +81,8 @@ async fn advance(
         }
     };
     let (progress, spec, request, facts) = (String::new(), &spec, &request, facts.clone());
-    execute(Attempt { context, key, spec, request, object, status, facts, progress }).await
+    let began = context.clock.instant();
+    execute(Attempt { context, key, spec, request, object, status, facts, progress, began }).await
 }
 
 async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
@@ -105,7 +109,7 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
                 }
                 None => {}
             }
-            Ok(Requeue::After(context.jittered(request.interval)))
+            Ok(Requeue::After(context.settings.jittered(request.interval)))
         }
         Err(Failure::Failed { condition, reason, message, retry_after }) => {
             happened(context, &end.object, Severity::Error, (reason, &message));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use api::oci_repository::{LayerOperation, OCIRepositoryRef, OCIRepositorySpec, Provider};
+use api::oci_repository::{
+    LayerOperation, LocalReference, OCIRepositoryRef, OCIRepositorySpec, Provider,
+};
 use oci::image::LayerSelector;
 use oci::reference::PlainHttp;
 use oci::select::{Range, Spelling};
@@ -25,6 +27,8 @@ pub(super) struct Request {
     pub(super) ignore: Option<String>,
     pub(super) secret: Option<String>,
     pub(super) service_account: Option<String>,
+    pub(super) proxy_secret: Option<String>,
+    pub(super) cert_secret: Option<String>,
     pub(super) verification: Verification,
     /// How the signature is verified.
     pub(super) verify: Option<api::oci_repository::Verification>,
@@ -33,11 +37,7 @@ pub(super) struct Request {
 /// Refuses fields that this version does not act on.
 fn refuse_unsupported(spec: &OCIRepositorySpec) -> Result<(), Unfit> {
     let cloud = spec.provider.is_some_and(|provider| provider != Provider::Generic);
-    refuse(&[
-        (spec.cert_secret_ref.is_some(), "certSecretRef"),
-        (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
-        (cloud, "provider other than generic"),
-    ])
+    refuse(&[(cloud, "provider other than generic")])
 }
 
 impl Request {
@@ -66,12 +66,18 @@ impl Request {
                 operation: operation.into(),
             },
             ignore: spec.ignore.clone(),
-            secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
+            secret: name(spec.secret_ref.as_ref()),
+            proxy_secret: name(spec.proxy_secret_ref.as_ref()),
+            cert_secret: name(spec.cert_secret_ref.as_ref()).filter(|name| !name.is_empty()),
             service_account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
             verification: if insecure { Verification::Off } else { Verification::On },
             verify: spec.verify.clone(),
         })
     }
+}
+
+fn name(reference: Option<&LocalReference>) -> Option<String> {
+    reference.map(|reference| reference.name.clone())
 }
 
 /// Precedence: digest, semver, tag, `latest` (ocirepository.md, 1).

@@ -111,6 +111,10 @@ pub(super) fn finished(
             if let Some(message) = conditions.get(RECONCILING).map(|c| c.message.clone()) {
                 conditions.set(retrying(&message));
             }
+            // It says what it said, of this generation.
+            if let Some(ready) = conditions.get(READY).cloned() {
+                conditions.set(Claim::new(READY, ready.status, &ready.reason, &ready.message));
+            }
             !previous.conditions.is_empty()
         }
         Outcome::Stalled { reason, message, fetch } => {

@@ -76,18 +76,27 @@ impl Cache {
         state.objects.values().cloned().collect()
     }
 
-    /// Takes a state in unless a newer one is known, or the object is known to be gone.
-    pub fn put(&self, object: Arc<DynamicObject>) {
+    /// Takes a state in unless a newer one is known, or the object is known to be gone. Gives the
+    /// state, which is one with the one that is kept where both are equal.
+    ///
+    /// Who manages which field is left out: nobody asks, and it is half of an object.
+    pub fn put(&self, mut object: DynamicObject) -> Arc<DynamicObject> {
+        object.metadata.managed_fields = None;
         let key = Key::of(&object);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if object.metadata.uid.as_ref().is_some_and(|uid| state.gone.contains(uid)) {
-            return;
+            return Arc::new(object);
         }
-        let newer = state.objects.get(&key).is_none_or(|known| {
-            known.metadata.uid != object.metadata.uid || version(known) < version(&object)
-        });
-        if newer {
-            state.objects.insert(key, object);
+        let known = state.objects.get(&key);
+        let known = known.filter(|known| known.metadata.uid == object.metadata.uid);
+        match known.map(|known| (version(known), known)) {
+            Some((known_version, known)) if known_version == version(&object) => Arc::clone(known),
+            Some((known_version, _)) if known_version > version(&object) => Arc::new(object),
+            _ => {
+                let object = Arc::new(object);
+                state.objects.insert(key, Arc::clone(&object));
+                object
+            }
         }
     }
 
@@ -119,12 +128,12 @@ mod tests {
 
     use super::*;
 
-    fn object(uid: &str, version: &str) -> Arc<DynamicObject> {
+    fn object(uid: &str, version: &str) -> DynamicObject {
         let metadata =
             json!({"name": "a", "namespace": "ns", "uid": uid, "resourceVersion": version});
         let object: Result<DynamicObject, _> =
             serde_json::from_value(json!({"metadata": metadata}));
-        Arc::new(object.unwrap_or_else(|_| unreachable!("it is well-formed")))
+        object.unwrap_or_else(|_| unreachable!("it is well-formed"))
     }
 
     fn known(cache: &Cache) -> Option<String> {
@@ -138,6 +147,13 @@ mod tests {
         cache.put(object("u", "10"));
         cache.put(object("u", "9"));
         assert_eq!(known(&cache).as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn equal_states_are_one() {
+        let cache = Cache::default();
+        let (written, seen) = (cache.put(object("u", "10")), cache.put(object("u", "10")));
+        assert!(Arc::ptr_eq(&written, &seen));
     }
 
     #[test]

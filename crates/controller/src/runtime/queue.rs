@@ -1,6 +1,6 @@
 //! The work queue: what has to run, when, and never twice at once.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,9 +50,10 @@ pub struct Queue<K> {
 
 struct State<K> {
     ready: VecDeque<K>,
-    /// Keys in `ready`, or added again while they run, with what added them.
-    dirty: HashMap<K, String>,
-    running: HashSet<K>,
+    /// Keys in `ready`, or added again while they run, with what added them and when.
+    dirty: HashMap<K, (String, Instant)>,
+    /// With how long they had waited.
+    running: HashMap<K, Duration>,
     due: HashMap<K, Instant>,
     timers: BTreeSet<(Instant, K)>,
     failures: HashMap<K, u32>,
@@ -64,7 +65,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         let state = State {
             ready: VecDeque::new(),
             dirty: HashMap::new(),
-            running: HashSet::new(),
+            running: HashMap::new(),
             due: HashMap::new(),
             timers: BTreeSet::new(),
             failures: HashMap::new(),
@@ -84,10 +85,12 @@ impl<K: Clone + Ord + Hash> Queue<K> {
 
     /// Runs a key as soon as possible. `cause` names what asked, as `Kind/namespace/name`.
     pub fn add(&self, key: K, cause: &str) {
+        let now = self.clock.instant();
         let mut state = self.state();
         state.unschedule(&key);
-        let running = state.running.contains(&key);
-        if state.dirty.insert(key.clone(), cause.to_owned()).is_none() && !running {
+        let running = state.running.contains_key(&key);
+        let since = state.dirty.get(&key).map_or(now, |(_, since)| *since);
+        if state.dirty.insert(key.clone(), (cause.to_owned(), since)).is_none() && !running {
             state.ready.push_back(key);
         }
         drop(state);
@@ -102,11 +105,12 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         loop {
             let changed = self.changed.notified();
             let timer = {
+                let now = self.clock.instant();
                 let mut state = self.state();
-                state.collect_due(self.clock.instant());
+                state.collect_due(now);
                 if let Some(key) = state.ready.pop_front() {
-                    state.dirty.remove(&key);
-                    state.running.insert(key.clone());
+                    let since = state.dirty.remove(&key).map_or(now, |(_, since)| since);
+                    state.running.insert(key.clone(), now.saturating_duration_since(since));
                     if !state.ready.is_empty() {
                         self.changed.notify_one();
                     }
@@ -122,6 +126,11 @@ impl<K: Clone + Ord + Hash> Queue<K> {
                 },
             }
         }
+    }
+
+    /// How long a running key had waited to run.
+    pub fn waited(&self, key: &K) -> Duration {
+        self.state().running.get(key).copied().unwrap_or_default()
     }
 
     /// Ends a run; a key that was added meanwhile runs again at once.
@@ -154,7 +163,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     pub async fn superseded(&self, key: &K) -> String {
         loop {
             let notified = self.superseded.notified();
-            if let Some(cause) = self.state().dirty.get(key) {
+            if let Some((cause, _)) = self.state().dirty.get(key) {
                 return cause.clone();
             }
             notified.await;
@@ -182,10 +191,10 @@ impl<K: Clone + Ord + Hash> State<K> {
 
     fn collect_due(&mut self, now: Instant) {
         while self.timers.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, key)) = self.timers.pop_first() else { return };
+            let Some((at, key)) = self.timers.pop_first() else { return };
             self.due.remove(&key);
             // A running key has no timer: `done` sets it.
-            if self.dirty.insert(key.clone(), String::new()).is_none() {
+            if self.dirty.insert(key.clone(), (String::new(), at)).is_none() {
                 self.ready.push_back(key);
             }
         }

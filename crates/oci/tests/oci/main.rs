@@ -23,6 +23,7 @@ mod notation;
 mod pull;
 mod push;
 mod store;
+mod tls;
 
 /// A clock that never waits and only moves when it is asked to wait or told to.
 #[derive(Clone)]
@@ -52,6 +53,14 @@ impl Clock for Moved {
     }
 }
 
+/// The TLS provider, once.
+pub(crate) fn install_provider() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
 pub(crate) struct Bench {
     pub(crate) registry: Registry,
     pub(crate) client: Client,
@@ -61,10 +70,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(registry: Registry, change: impl FnOnce(&mut Options)) -> Self {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        install_provider();
         let temp = tempfile::tempdir().unwrap();
         let clock = Moved { start: Instant::now(), waits: Arc::default() };
         let mut options = Options::new(temp.path());

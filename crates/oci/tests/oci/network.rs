@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use oci::error::Stage;
-use oci::transport::Verification;
-use registry::{Effect, Fault, Registry, Setup, Transport};
+use registry::{Effect, Fault};
 
 use crate::{Bench, text};
 
@@ -27,10 +26,42 @@ async fn a_registry_that_wants_to_be_left_alone_says_for_how_long() {
     assert_eq!(error.retry_after(), Some(Duration::from_mins(2)));
     assert_eq!(error.stage(), Stage::Pull);
     assert!(bench.clock.waits().is_empty());
-    assert_eq!(bench.registry.take_log().len(), 2, "one HEAD, one GET");
+    assert_eq!(bench.registry.take_log().len(), 1, "one HEAD, and no GET after it");
     let expected = "failed to determine artifact digest: GET http://HOST/v2/team/app/manifests/v1: \
                     unexpected status code 429 Too Many Requests";
     assert_eq!(text(&bench, Err::<(), _>(error)), expected);
+    bench.registry.calm();
+    bench.clock.forward(Duration::from_secs(119));
+    let error = bench.resolve("v1").await.err().unwrap();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    assert_eq!(text(&bench, Err::<(), _>(error)), expected);
+    assert_eq!(bench.registry.take_log(), [""; 0], "whoever asks meanwhile");
+    bench.clock.forward(Duration::from_secs(1));
+    bench.resolve("v1").await.unwrap();
+}
+
+/// However many ask, a host is asked for a few things at once only.
+#[tokio::test]
+async fn a_host_has_a_budget() {
+    let bench = Bench::open().await;
+    bench.registry.push_files("team/app", "v1", &[]);
+    bench.resolve("v1").await.unwrap();
+    bench.registry.take_log();
+    bench.registry.misbehave(Fault::new("HEAD", "/manifests/", 1000, Effect::Hang));
+    let asked = || bench.registry.log().len();
+    let many = futures::future::join_all((0..40).map(|_| bench.resolve("v1")));
+    let began = std::time::Instant::now();
+    let watched = async {
+        // Polls, with a deadline: nobody tells that a request arrived.
+        while asked() < 16 && began.elapsed() < Duration::from_secs(30) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = many => {}
+        () = watched => {}
+    }
+    assert_eq!(asked(), 16);
 }
 
 #[tokio::test]
@@ -58,47 +89,6 @@ async fn redirects_lead_neither_inside_nor_around() {
     }
 }
 
-async fn tls(change: impl FnOnce(&mut oci::Options, &Registry)) -> Bench {
-    let setup = Setup { transport: Transport::Tls, ..Setup::default() };
-    let registry = Registry::start_with(&setup).await;
-    registry.push_files("team/app", "v1", &[]);
-    let mut options = oci::Options::new("/");
-    change(&mut options, &registry);
-    Bench::new(registry, |fresh| fresh.tls = options.tls)
-}
-
-/// Scenario E01.
-#[tokio::test]
-async fn an_authority_of_ones_own_is_trusted() {
-    let bench = tls(|options, registry| {
-        options.tls.authorities = registry.authority_pem().map(Into::into);
-    })
-    .await;
-    bench.resolve("v1").await.unwrap();
-    assert_eq!(bench.registry.take_log(), ["HEAD /v2/team/app/manifests/v1 200"]);
-    let bench = tls(|options, _| options.tls.verification = Verification::Off).await;
-    bench.resolve("v1").await.unwrap();
-}
-
-/// Scenario E04.
-#[tokio::test]
-async fn a_foreign_authority_is_not() {
-    let bench = tls(|_, _| ()).await;
-    let found = text(&bench, bench.resolve("v1").await);
-    let expected = "failed to determine artifact digest: Get \"https://HOST/v2/\": \
-        tls: failed to verify certificate: x509: certificate signed by unknown authority; ";
-    assert!(found.starts_with(expected), "{found}");
-    assert!(bench.registry.take_log().is_empty());
-}
-
-#[tokio::test]
-async fn an_authority_that_is_none_is_named() {
-    let mut options = oci::Options::new("/");
-    options.tls.authorities = Some(b"invalid".into());
-    let error = oci::Client::new(&options).err().unwrap();
-    assert_eq!(error.to_string(), "failed to parse CA certificate");
-}
-
 /// Scenario E18 and contract section 7.
 #[tokio::test]
 async fn a_registry_that_is_gone_is_reported_for_both_schemes() {
@@ -115,34 +105,4 @@ async fn a_registry_that_is_gone_is_reported_for_both_schemes() {
          Get \"https://{host}/v2/\": {refused}; Get \"http://{host}/v2/\": {refused}"
     );
     assert_eq!(artifact::text::explain(&result.err().unwrap()), expected);
-}
-
-/// Scenario E12: plain HTTP through a proxy names the host that nobody else could find.
-#[tokio::test]
-async fn a_proxy_of_ones_own_carries_every_request() {
-    let registry = Registry::start().await;
-    let address = format!("http://{}", registry.host());
-    let bench = Bench::new(registry, |options| {
-        options.proxy = Some(oci::transport::Proxy { address, credentials: None });
-    });
-    bench.registry.push_files("team/app", "v1", &[]);
-    let url = "oci://registry.invalid:5000/team/app";
-    let reference = oci::Reference::parse(url, oci::reference::PlainHttp::Allowed).unwrap();
-    let select = oci::Select::Tag("v1".into());
-    bench.client.resolve(&reference, &select).await.unwrap();
-    let head = "HEAD /v2/team/app/manifests/v1 200".to_owned();
-    assert!(bench.registry.take_log().contains(&head));
-}
-
-/// Scenarios E06 and E07, as far as the client's side goes.
-#[tokio::test]
-async fn a_client_certificate_is_read_or_named() {
-    let made = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
-    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    let mut options = oci::Options::new("/");
-    options.tls.identity = Some((certificate.into(), key.into()));
-    assert!(oci::Client::new(&options).is_ok());
-    options.tls.identity = Some((b"no".into(), b"pem".into()));
-    let error = oci::Client::new(&options).err().unwrap();
-    assert_eq!(error.to_string(), "failed to parse TLS certificate and key");
 }

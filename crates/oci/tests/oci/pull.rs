@@ -118,7 +118,7 @@ async fn missing_images_are_named_as_the_registry_names_them() {
     let bench = Bench::open().await;
     bench.registry.push_files("team/app", "v1", &[]);
     let expected = "failed to determine artifact digest: \
-        GET http://HOST/v2/team/app/manifests/none: MANIFEST_UNKNOWN: manifest unknown";
+        GET http://HOST/v2/team/app/manifests/none: MANIFEST_UNKNOWN: manifest unknown; map[Tag:none]";
     assert_eq!(text(&bench, bench.resolve("none").await), expected);
     assert_eq!(
         bench.registry.take_log(),

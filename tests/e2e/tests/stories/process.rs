@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use e2e::{Story, condition, until};
+use clap::Parser as _;
+use e2e::{Story, World, condition, until};
 use serde_json::json;
 
 use super::sync::{CONFIG_MAP, synced};
@@ -26,10 +27,23 @@ async fn metrics_count_runs_and_forget_what_is_gone() {
     };
     until("the run is counted", async || metrics().await.contains(&series)).await;
     let all = metrics().await;
-    assert!(
-        all.contains("controller_runtime_reconcile_total{controller=\"kustomization\""),
-        "{all}"
-    );
+    let controller = "{controller=\"ocirepository\"";
+    let queue = "{controller=\"ocirepository\",name=\"ocirepository\"";
+    for (name, labels) in [
+        ("controller_runtime_active_workers", controller),
+        ("controller_runtime_max_concurrent_reconciles", controller),
+        ("controller_runtime_reconcile_panics_total", controller),
+        ("controller_runtime_reconcile_time_seconds_count", controller),
+        ("controller_runtime_reconcile_total", controller),
+        ("workqueue_adds_total", queue),
+        ("workqueue_depth", queue),
+        ("workqueue_longest_running_processor_seconds", queue),
+        ("workqueue_queue_duration_seconds_count", queue),
+        ("workqueue_unfinished_work_seconds", queue),
+        ("workqueue_work_duration_seconds_count", queue),
+    ] {
+        assert!(all.contains(&format!("\n{name}{labels}")), "{name}: {all}");
+    }
     story.delete("OCIRepository", "src").await;
     story.wait_gone("OCIRepository", "src").await;
     until("the series is gone", async || !metrics().await.contains(&series)).await;
@@ -58,4 +72,14 @@ async fn stopping_ends_a_long_wait_and_the_next_operator_goes_on() {
         .await;
     story.start_operator().await;
     story.wait_ready("Kustomization", "k").await;
+}
+
+/// oci H19: the folder that artifacts are stored in has to be there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_is_not_there_ends_the_process() {
+    let args = ["sluice-controller", "--storage-path=/nowhere/at/all"];
+    let args = controller::Args::try_parse_from(args).unwrap();
+    let config = World::shared().operator().await;
+    let error = controller::start(args, config, controller::Clock::default()).await.err().unwrap();
+    assert!(error.to_string().starts_with("invalid dir path: /nowhere/at/all: "), "{error}");
 }

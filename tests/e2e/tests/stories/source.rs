@@ -70,6 +70,8 @@ async fn what_is_stored_is_served_and_nothing_else() {
     let artifact = &source["status"]["artifact"];
     let (status, body) = story.http("GET", artifact["url"].as_str().unwrap()).await;
     assert_eq!((status, Value::from(body.len())), (200, artifact["size"].clone()));
+    let posted = story.http("POST", artifact["url"].as_str().unwrap()).await;
+    assert_eq!(posted, (200, body.clone()));
     let (status, latest) = story.http("GET", source["status"]["url"].as_str().unwrap()).await;
     assert_eq!((status, latest), (200, body));
     let root = format!("http://{}", story.operator().addresses.storage);
@@ -78,7 +80,7 @@ async fn what_is_stored_is_served_and_nothing_else() {
         ("GET", "/ocirepository/", 404),
         ("GET", "/.blobs/", 404),
         ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404),
-        ("POST", "/ocirepository/x", 405),
+        ("POST", "/ocirepository/x", 404),
     ] {
         assert_eq!(story.http(method, &format!("{root}{path}")).await.0, wanted, "{method} {path}");
     }

@@ -1,0 +1,48 @@
+//! Feature gates of Flux's two controllers (decisions.md, Process): every name is known, and a
+//! value that would be ignored is refused.
+
+use std::str::FromStr;
+
+/// The names, and the only value that is acted on where there is only one.
+const GATES: [(&str, Option<bool>); 12] = [
+    ("AdditiveCELDependencyCheck", None),
+    ("CacheSecretsAndConfigMaps", None),
+    ("CancelHealthCheckOnNewRevision", None),
+    ("DirectSourceFetch", None),
+    ("DisableConfigWatchers", None),
+    ("DisableFailFastBehavior", Some(false)),
+    ("DisableStatusPollerCache", None),
+    ("ExternalArtifact", Some(false)),
+    ("GroupChangeLog", None),
+    ("MigrateAPIVersion", Some(false)),
+    ("ObjectLevelWorkloadIdentity", None),
+    ("StrictPostBuildSubstitutions", Some(true)),
+];
+
+/// One gate, as `Name=true` or `Name=false`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is open.
+    pub on: bool,
+}
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write it as Name=true or Name=false")?;
+        let on = match value {
+            "true" => true,
+            "false" => false,
+            _ => return Err(format!("'{value}' is neither true nor false")),
+        };
+        let known = GATES.iter().find(|(known, _)| *known == name.trim());
+        let (name, only) = *known.ok_or_else(|| format!("feature-gate '{name}' not supported"))?;
+        match only {
+            Some(only) if only != on => Err(format!("{name}={on} is not supported by Sluice yet")),
+            _ => Ok(Self { name, on }),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What counts of a recorded state, after redaction as the recording's README says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::images::number;
+
+/// Texts of the replay and what they stand for in the recording.
+#[derive(Default)]
+pub(crate) struct Names {
+    replaced: Vec<(String, String)>,
+    manifests: BTreeSet<String>,
+}
+
+impl Names {
+    /// `ours` stands for `recorded`.
+    pub(crate) fn stands_for(&mut self, ours: &str, recorded: &str) {
+        self.replaced.push((ours.into(), recorded.into()));
+    }
+
+    /// A manifest's digest.
+    pub(crate) fn manifest(&mut self, ours: &str, recorded: &str) {
+        self.stands_for(ours, recorded);
+        self.manifests.insert(recorded.into());
+    }
+
+    /// A recorded text, in the words of the replay.
+    pub(crate) fn ours(&self, text: &str) -> String {
+        self.replaced
+            .iter()
+            .fold(text.to_owned(), |text, (ours, recorded)| text.replace(recorded, ours))
+    }
+
+    /// A text of the replay, in the words of the recording.
+    pub(crate) fn recorded(&self, text: &str) -> String {
+        self.replaced
+            .iter()
+            .fold(text.to_owned(), |text, (ours, recorded)| text.replace(ours, recorded))
+    }
+
+    /// Digests of archives say nothing: they depend on who compressed them.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("sha256:") {
+            let end = rest[at + 7..].find(|c: char| !c.is_ascii_hexdigit());
+            let end = end.map_or(rest.len(), |end| at + 7 + end);
+            let digest = &rest[at..end];
+            let known =
+                self.manifests.contains(digest) || digest.bytes().skip(7).all(|c| c == b'0');
+            out.push_str(&rest[..at]);
+            out.push_str(if known { digest } else { "sha256:*" });
+            rest = &rest[end..];
+        }
+        out + rest
+    }
+}
+
+/// What counts of an object.
+pub(crate) fn object(object: &Value, names: &Names) -> Value {
+    let mut status = object["status"].clone();
+    for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+        condition.as_object_mut().map(|fields| fields.remove("lastTransitionTime"));
+    }
+    if let Some(artifact) = status.get_mut("artifact").and_then(Value::as_object_mut) {
+        for key in ["digest", "size", "lastUpdateTime"] {
+            artifact.remove(key);
+        }
+    }
+    let finalizers = object["metadata"]["finalizers"].clone();
+    let counts = json!({"finalizers": finalizers, "status": status});
+    serde_json::from_str(&names.redacted(&counts.to_string())).unwrap_or(counts)
+}
+
+/// The paths at which two values differ, with both values.
+pub(crate) fn differences(path: &str, recorded: &Value, ours: &Value) -> Vec<String> {
+    match (recorded, ours) {
+        (Value::Object(recorded), Value::Object(ours)) => {
+            let keys: BTreeSet<_> = recorded.keys().chain(ours.keys()).collect();
+            let at =
+                |map: &Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or(Value::Null);
+            let inner = |key: &&String| {
+                differences(&format!("{path}.{key}"), &at(recorded, key), &at(ours, key))
+            };
+            keys.iter().flat_map(inner).collect()
+        }
+        (Value::Array(recorded), Value::Array(ours)) if recorded.len() == ours.len() => {
+            let pairs = recorded.iter().zip(ours).enumerate();
+            pairs.flat_map(|(at, (r, o))| differences(&format!("{path}[{at}]"), r, o)).collect()
+        }
+        (recorded, ours) if recorded == ours => Vec::new(),
+        (recorded, ours) => vec![format!("{path}: {ours}, not {recorded}")],
+    }
+}
+
+/// One event: object, type, reason, message.
+pub(crate) type Happening = (String, String, String, String);
+
+/// The events that only one side has. That nothing is new is said less often here
+/// (decisions.md).
+pub(crate) fn events(recorded: &BTreeSet<Happening>, ours: &BTreeSet<Happening>) -> Vec<String> {
+    let quiet = |event: &&Happening| event.2 != "ArtifactUpToDate";
+    let text = |event: &Happening| format!("{} {} {} {}", event.0, event.1, event.2, event.3);
+    let missing = recorded.difference(ours).filter(quiet).map(|e| format!("no event {}", text(e)));
+    let more = ours.difference(recorded).filter(quiet).map(|e| format!("event {}", text(e)));
+    missing.chain(more).collect()
+}
+
+/// Entries of an archive: name to type, mode, owner, time and content.
+pub(crate) fn entries(recorded: &Value) -> BTreeMap<String, Value> {
+    let list = recorded.as_array().into_iter().flatten();
+    list.map(|entry| {
+        let mut fields = entry.clone();
+        fields["mode"] = number(&entry["mode"]).into();
+        let name = entry["name"].as_str().unwrap_or_default().to_owned();
+        (name, fields)
+    })
+    .collect()
+}
