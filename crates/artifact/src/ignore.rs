@@ -56,6 +56,15 @@ impl Ignore {
         Ok(Self { patterns })
     }
 
+    /// What stays out when a folder is packed to be pushed: version control files and `rules`, one
+    /// a line. A `.sourceignore` goes with the others, and counts where the artifact is read.
+    pub fn of_pushed(rules: &str) -> Result<Self, Error> {
+        let mut patterns = Vec::new();
+        parse(VERSION_CONTROL, "", &mut patterns)?;
+        parse(rules, "", &mut patterns)?;
+        Ok(Self { patterns })
+    }
+
     /// Whether the directory at `path` stays out. What is below it is asked about on its own.
     pub fn ignores_directory(&self, path: &str) -> bool {
         self.ignores(path, Kind::Directory)

@@ -31,6 +31,7 @@ mod tree;
 mod unpack;
 
 pub use digest::Digest;
+pub use directory::Links;
 pub use error::Error;
 pub use ignore::Ignore;
 pub use revision::Revision;

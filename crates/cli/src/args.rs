@@ -23,6 +23,14 @@ pub(crate) enum Command {
     Reconcile(commands::reconcile::Args),
     /// Push artifacts to a registry.
     Push(commands::push::Args),
+    /// Pull artifacts from a registry.
+    Pull(commands::pull::Args),
+    /// List what a registry holds.
+    List(commands::list::Args),
+    /// Name artifacts in a registry.
+    Tag(commands::tag::Args),
+    /// Show what differs.
+    Diff(commands::diff::Args),
     /// Print the version.
     Version(commands::version::Args),
 }

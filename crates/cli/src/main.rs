@@ -8,9 +8,12 @@ use clap::Parser;
 mod args;
 mod cluster;
 mod commands;
+mod content;
 mod error;
 mod local;
 mod output;
+mod progress;
+mod registry;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,7 +23,11 @@ fn main() -> ExitCode {
         Command::Build(args) => commands::build::run(&args),
         Command::Get(args) => with_runtime(commands::get::run(&args)),
         Command::Reconcile(args) => with_runtime(commands::reconcile::run(&args)),
-        Command::Push(args) => commands::push::run(&args),
+        Command::Push(args) => with_runtime(commands::push::run(&args)),
+        Command::Pull(args) => with_runtime(commands::pull::run(&args)),
+        Command::List(args) => with_runtime(commands::list::run(&args)),
+        Command::Tag(args) => with_runtime(commands::tag::run(&args)),
+        Command::Diff(args) => with_runtime(commands::diff::run(&args)),
         Command::Version(args) => commands::version::run(&args),
     };
     match result {
@@ -32,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command that talks to a cluster.
+/// Runs a command that talks to a cluster or a registry.
 fn with_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     // Installed twice it would be the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -12,7 +12,9 @@ use crate::manifests;
 use crate::patch::schema::{BuiltIn, Schema};
 use crate::resource::{Origin, Resource};
 use crate::resources::{Resources, Seen};
-use crate::transform::{references, variables};
+use crate::transform::references::References;
+use crate::transform::variables;
+use crate::turn::Turn;
 use crate::{Built, Error, Options, emit};
 
 /// The version of Kubernetes whose kinds are built in.
@@ -71,21 +73,24 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     let layer = Layer { at, file, file_name };
     build.use_schema_of(&layer)?;
     let mut gathered = build.accumulate(&layer, Gathered::default())?;
-    add_hashes(&mut gathered.resources);
+    hash::apply(&mut gathered.resources)?;
     let config = gathered.fields.get();
-    references::apply(&mut gathered.resources, &config.name_reference)?;
-    variables::resolve(&mut gathered.resources, &gathered.variables, &config.var_reference)?;
-    emit::drop_local(&mut gathered.resources)?;
-    let documents = emit::finish(gathered.resources, &layer.file, options)?;
-    Ok(Built { documents, warnings: build.warnings })
-}
-
-fn add_hashes(resources: &mut Resources) {
-    for resource in resources.iter_mut().filter(|resource| resource.history.needs_hash) {
-        let name = format!("{}-{}", resource.name(), hash::suffix(&resource.value));
-        resource.remember_id();
-        resource.set_name(&name);
+    let resources = &mut gathered.resources;
+    let mut references = References::new(resources, &config.name_reference)?;
+    let finish = emit::Finish::new(&layer.file, options);
+    let mut turn = Turn::default();
+    turn.then(|one| references.update(one));
+    if !gathered.variables.is_empty() {
+        // The value of a variable is the last that a field has.
+        std::mem::take(&mut turn).run(&mut resources.0)?;
+        variables::resolve(resources, &gathered.variables, &config.var_reference)?;
     }
+    turn.then(emit::expect_name);
+    turn.then(|one| finish.apply(one));
+    turn.run(&mut resources.0)?;
+    emit::order(resources, &layer.file, options)?;
+    let documents = gathered.resources.0.into_iter().map(|resource| resource.value).collect();
+    Ok(Built { documents, warnings: build.warnings })
 }
 
 impl Build<'_> {
@@ -276,6 +281,8 @@ impl Build<'_> {
                 .accumulate(&component, gathered)
                 .during(|| format!("recursed accumulation of path '{directory}'"))?;
             gathered.fields.again()?;
+            let merging = || format!("recursed merging from path '{directory}'");
+            gathered.resources.gather_anew().during(merging)?;
             Ok(gathered)
         };
         run(self).map_err(|error| match error {

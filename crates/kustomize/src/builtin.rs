@@ -225,14 +225,7 @@ pub(crate) fn transform(
                 build.replacements(at, &own.replacements).during(|| fails_configuration(config))?;
             replacements::apply(resources, &entries)
         }
-        "HashTransformer" => {
-            for resource in resources.iter_mut().filter(|r| r.history.needs_hash) {
-                let name = format!("{}-{}", resource.name(), hash::suffix(&resource.value));
-                resource.remember_id();
-                resource.set_name(&name);
-            }
-            Ok(())
-        }
+        "HashTransformer" => hash::apply(resources),
         "ValueAddTransformer" => {
             let targets = value_targets(&mut build.loader, at, &own)
                 .during(|| fails_configuration(config))?;

@@ -208,11 +208,16 @@ fn refuse_charts(file: &Kustomization) -> Result<(), Error> {
 /// Notes a transformer on every resource; one without origin was made by it.
 pub(crate) fn record(resources: &mut Resources, origin: &Origin) {
     for resource in resources.iter_mut() {
-        if resource.history.origin.is_none() {
-            resource.history.origin = Some(origin.clone());
-        } else {
-            resource.history.transformations.push(origin.clone());
-        }
-        resource.shared.part_annotations();
+        record_one(resource, origin);
     }
+}
+
+/// Notes a transformer on a resource.
+pub(crate) fn record_one(resource: &mut Resource, origin: &Origin) {
+    if resource.history.origin.is_none() {
+        resource.history.origin = Some(origin.clone());
+    } else {
+        resource.history.transformations.push(origin.clone());
+    }
+    resource.shared.part_annotations();
 }

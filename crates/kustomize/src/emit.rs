@@ -40,23 +40,20 @@ const INTERNAL: [&str; 19] = [
     "internal.config.kubernetes.io/helm-generated",
 ];
 
-/// Drops objects that are configuration of the build itself; what is left needs a kind and a name.
-pub(crate) fn drop_local(resources: &mut Resources) -> Result<(), Error> {
-    for resource in &resources.0 {
-        if resource.kind().is_empty()
-            || (resource.name().is_empty() && !resource.kind().ends_with("List"))
-        {
-            let missing = manifests::missing(&with_history(resource));
-            return missing.map_or(Ok(()), |text| Err(Error::rule(text)));
-        }
+/// An object needs a kind and a name.
+pub(crate) fn expect_name(resource: &mut Resource) -> Result<(), Error> {
+    let kind = resource.kind();
+    if kind.is_empty() || (resource.name().is_empty() && !kind.ends_with("List")) {
+        let missing = manifests::missing(&with_history(resource));
+        return missing.map_or(Ok(()), |text| Err(Error::rule(text)));
     }
-    resources.0.retain(|resource| {
-        resource
-            .value
-            .at(&["metadata", "annotations", LOCAL_CONFIG])
-            .is_none_or(|local| local.to_text() == "false")
-    });
     Ok(())
+}
+
+/// Whether an object is configuration of the build itself.
+fn is_local(resource: &Resource) -> bool {
+    let local = resource.value.at(&["metadata", "annotations", LOCAL_CONFIG]);
+    local.is_some_and(|local| local.to_text() != "false")
 }
 
 /// An object with its former identities, as the reference shows it in messages.
@@ -79,31 +76,54 @@ pub(crate) fn with_history(resource: &Resource) -> Value {
     shown.value
 }
 
-/// Orders, labels and strips the resources.
-pub(crate) fn finish(
-    mut resources: Resources,
+/// Orders the resources, without those that are configuration of the build itself.
+pub(crate) fn order(
+    resources: &mut Resources,
     root: &Kustomization,
     options: &Options,
-) -> Result<Vec<Value>, Error> {
+) -> Result<(), Error> {
+    resources.0.retain(|resource| !is_local(resource));
     match (&root.sort_options, options.order) {
-        (Some(sort), _) => order::apply(&mut resources, sort)?,
-        (None, Order::Legacy) => order::legacy(&mut resources),
+        (Some(sort), _) => order::apply(resources, sort)?,
+        (None, Order::Legacy) => order::legacy(resources),
         (None, Order::Fifo) => {}
     }
-    let asks = |what: &str| root.build_metadata.iter().any(|option| option == what);
-    for resource in resources.iter_mut() {
-        if options.managed_by_label || asks("managedByLabel") {
+    Ok(())
+}
+
+/// The last changes of every object.
+pub(crate) struct Finish {
+    managed_by_label: bool,
+    origin_annotations: bool,
+    transformer_annotations: bool,
+}
+
+impl Finish {
+    pub(crate) fn new(root: &Kustomization, options: &Options) -> Self {
+        let asks = |what: &str| root.build_metadata.iter().any(|option| option == what);
+        Self {
+            managed_by_label: options.managed_by_label || asks("managedByLabel"),
+            origin_annotations: asks("originAnnotations"),
+            transformer_annotations: asks("transformerAnnotations"),
+        }
+    }
+
+    /// Labels and strips one object, and makes its scalars what they mean.
+    pub(crate) fn apply(&self, resource: &mut Resource) -> Result<(), Error> {
+        if is_local(resource) {
+            return Ok(());
+        }
+        if self.managed_by_label {
             map_in(resource.metadata_mut(), "labels").insert(MANAGED_BY.into(), VERSION.into());
         }
-        annotate(resource, asks("originAnnotations"), asks("transformerAnnotations"));
+        annotate(resource, self.origin_annotations, self.transformer_annotations);
         unquoted::map(resource.value.at(&["metadata", "annotations"]))?;
         resource.refuse_unquoted_data()?;
         if resource.flow {
             resource.value.unfold();
         }
-        resource.value.settle().map_err(|error| Error::rule(error.to_string()))?;
+        resource.value.settle().map_err(|error| Error::rule(error.to_string()))
     }
-    Ok(resources.0.into_iter().map(|resource| resource.value).collect())
 }
 
 /// Proves that a document is an object.

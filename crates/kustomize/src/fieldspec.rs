@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use manifest::path::first_of_slashes;
-use manifest::{Gvk, Map, Value};
+use manifest::{Gvk, Key, Map, Value};
 use serde::Deserialize;
 
 use crate::Error;
@@ -35,8 +35,22 @@ impl FieldSpec {
 
     /// Whether this is a field of the resource's kind.
     pub(crate) fn is_of(&self, resource: &Resource) -> bool {
+        if self.is_general() {
+            return true;
+        }
         let (group, version) = resource.group_version();
         self.covers(group, version, resource.kind())
+    }
+
+    /// Whether this is a field of the kind that the resource had first.
+    pub(crate) fn is_of_original(&self, resource: &Resource) -> bool {
+        let (group, version) = resource.group_version();
+        self.covers(group, version, resource.original_kind())
+    }
+
+    /// Whether this is a field of every kind.
+    fn is_general(&self) -> bool {
+        self.kind.is_empty() && self.group.is_empty() && self.version.is_empty()
     }
 
     fn covers(&self, group: &str, version: &str, kind: &str) -> bool {
@@ -48,6 +62,16 @@ impl FieldSpec {
     /// The path for [`walk`].
     fn steps(&self) -> &str {
         self.path.strip_prefix('/').unwrap_or(&self.path)
+    }
+
+    /// The names of the fields on the way.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Key> {
+        let mut rest = Some(self.steps());
+        std::iter::from_fn(move || {
+            let (first, after) = first_of_slashes(rest?);
+            rest = after;
+            Some(Key::from(first.strip_suffix("[]").unwrap_or(&first)))
+        })
     }
 
     /// Whether the path leads to a field that is there, or is barred by a scalar.
@@ -350,8 +374,8 @@ fn walk(
     }
     if create == Create::Nothing {
         return match map.get_mut(&first) {
-            Some(field) if !field.is_null() => walk(field, rest, create, set),
-            _ => Ok(true),
+            Some(field) => walk(field, rest, create, set),
+            None => Ok(true),
         };
     }
     let field = map.entry(first.into()).or_default();

@@ -39,6 +39,7 @@ mod resources;
 mod shared;
 mod steps;
 mod transform;
+mod turn;
 mod unquoted;
 
 use manifest::{Object, Value};

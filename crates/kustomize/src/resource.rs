@@ -4,7 +4,7 @@ use std::fmt;
 
 use manifest::scope::is_cluster_scoped;
 use manifest::yaml::Step;
-use manifest::{Gvk, Map, Value};
+use manifest::{Gvk, Key, Map, Value};
 
 use crate::Error;
 use crate::shared::Shared;
@@ -116,9 +116,9 @@ pub(crate) struct Origin {
 /// An identity that an object had before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Former {
-    pub(crate) name: String,
-    pub(crate) namespace: String,
-    pub(crate) kind: String,
+    pub(crate) name: Key,
+    pub(crate) namespace: Key,
+    pub(crate) kind: Key,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -213,11 +213,16 @@ impl Resource {
     pub(crate) fn former_ids(&self) -> impl DoubleEndedIterator<Item = Id> {
         let gvk = self.gvk();
         self.history.former.iter().map(move |former| Id {
-            gvk: Gvk { kind: former.kind.clone(), ..gvk.clone() },
-            name: former.name.clone(),
-            namespace: former.namespace.clone(),
+            gvk: Gvk { kind: former.kind.to_string(), ..gvk.clone() },
+            name: former.name.to_string(),
+            namespace: former.namespace.to_string(),
             cluster_scoped: false,
         })
+    }
+
+    /// The kind that this had first.
+    pub(crate) fn original_kind(&self) -> &str {
+        self.history.former.first().map_or_else(|| self.kind(), |former| &former.kind)
     }
 
     pub(crate) fn original_id(&self) -> Id {
@@ -227,9 +232,17 @@ impl Resource {
 
     /// Keeps the current identity before it changes.
     pub(crate) fn remember_id(&mut self) {
-        let id = self.id();
-        let namespace = id.effective_namespace().to_owned();
-        self.history.former.push(Former { name: id.name, namespace, kind: id.gvk.kind });
+        let cluster_scoped = is_cluster_scoped(self.api_version(), self.kind());
+        let text = |key| {
+            let value = self.value.at(&["metadata", key]);
+            value.map_or(Key::default(), |value| match value {
+                Value::String(text) => Key::from(&**text),
+                other => other.to_text().into(),
+            })
+        };
+        let namespace = effective_namespace(cluster_scoped, &text("namespace")).into();
+        let former = Former { name: text("name"), namespace, kind: self.kind().into() };
+        self.history.former.push(former);
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {

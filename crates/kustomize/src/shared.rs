@@ -3,8 +3,9 @@
 //! The reference puts one node into every field that a label or an annotation is added to. What
 //! later writes to one of these fields writes to all of them.
 
-use manifest::Value;
-use manifest::yaml::Step;
+use std::rc::Rc;
+
+use manifest::{Key, Value};
 
 /// The values of an object that are one.
 #[derive(Clone, Debug, Default)]
@@ -13,14 +14,24 @@ pub(crate) struct Shared(Vec<Group>);
 #[derive(Clone, Debug)]
 struct Group {
     value: Value,
-    places: Vec<Vec<Step>>,
+    places: Vec<Place>,
 }
 
+/// Where a value stands: the keys that lead to it, and which item of each list on the way.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    parts: Parts,
+    items: Vec<usize>,
+}
+
+/// The names of fields, from the root; many places have them in common.
+pub(crate) type Parts = Rc<[Key]>;
+
 impl Shared {
-    /// Makes the values at some places one.
-    pub(crate) fn join(&mut self, value: Value, places: Vec<Vec<Step>>) {
+    /// Makes the values at some places one, which is a text.
+    pub(crate) fn join(&mut self, text: &str, places: Vec<Place>) {
         if places.len() > 1 {
-            self.0.push(Group { value, places });
+            self.0.push(Group { value: text.into(), places });
         }
     }
 
@@ -46,9 +57,8 @@ impl Shared {
 
     /// Takes the annotations of the object itself out: they are written anew.
     pub(crate) fn part_annotations(&mut self) {
-        let own = ["metadata", "annotations"].map(|key| Step::Key(key.to_owned()));
         for group in &mut self.0 {
-            group.places.retain(|place| !place.starts_with(&own));
+            group.places.retain(|place| !place.parts.starts_with(&OWN_ANNOTATIONS));
         }
     }
 
@@ -58,40 +68,49 @@ impl Shared {
     }
 }
 
-fn find<'a>(value: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {
-    place.iter().try_fold(value, |value, step| match (value, step) {
-        (Value::Map(map), Step::Key(key)) => map.get_mut(key),
-        (Value::List(items), Step::Item(at)) => items.get_mut(*at),
-        _ => None,
-    })
+const OWN_ANNOTATIONS: [Key; 2] = [Key::const_new("metadata"), Key::const_new("annotations")];
+
+fn find<'a>(value: &'a mut Value, place: &Place) -> Option<&'a mut Value> {
+    let mut items = place.items.iter();
+    let mut value = value;
+    for part in place.parts.iter() {
+        while let Value::List(list) = value {
+            value = list.get_mut(*items.next()?)?;
+        }
+        value = value.as_map_mut()?.get_mut(part)?;
+    }
+    Some(value)
 }
 
 /// The places that a path leads to; it may lead through lists.
-pub(crate) fn places(value: &Value, parts: &[String]) -> Vec<Vec<Step>> {
+pub(crate) fn places_of(value: &Value, parts: &Parts) -> Vec<Place> {
     let mut found = Vec::new();
-    gather(value, parts, &mut Vec::new(), &mut found);
+    gather(value, parts, 0, &mut Vec::new(), &mut found);
     found
 }
 
-fn gather(value: &Value, parts: &[String], at: &mut Vec<Step>, found: &mut Vec<Vec<Step>>) {
-    let Some((first, rest)) = parts.split_first() else {
-        found.push(at.clone());
+fn gather(
+    value: &Value,
+    parts: &Parts,
+    passed: usize,
+    items: &mut Vec<usize>,
+    found: &mut Vec<Place>,
+) {
+    let Some(part) = parts.get(passed) else {
+        found.push(Place { parts: parts.clone(), items: items.clone() });
         return;
     };
     match value {
-        Value::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                at.push(Step::Item(index));
-                gather(item, parts, at, found);
-                at.pop();
+        Value::List(list) => {
+            for (at, item) in list.iter().enumerate() {
+                items.push(at);
+                gather(item, parts, passed, items, found);
+                items.pop();
             }
         }
         Value::Map(map) => {
-            let name = first.strip_suffix("[]").unwrap_or(first);
-            if let Some(inner) = map.get(name) {
-                at.push(Step::Key(name.to_owned()));
-                gather(inner, rest, at, found);
-                at.pop();
+            if let Some(inner) = map.get(part) {
+                gather(inner, parts, passed + 1, items, found);
             }
         }
         _ => {}

@@ -3,16 +3,15 @@
 use manifest::{Value, yaml};
 
 use crate::accumulate::{Build, Layer};
-use crate::configure::{self, record};
+use crate::configure::{self, record, record_one};
 use crate::fieldspec::Config;
 use crate::kustomization::{Kustomization, Patch, ReplacementEntry};
 use crate::load::Location;
 use crate::manifests;
 use crate::resource::Resource;
 use crate::resources::Resources;
-use crate::transform::{
-    annotations, images, labels, names, namespace, patches, replacements, replicas,
-};
+use crate::transform::{images, labels, names, namespace, patches, replacements, replicas};
+use crate::turn::Turn;
 use crate::{Error, builtin, decode};
 
 /// The patches of one kustomization file.
@@ -47,15 +46,24 @@ impl Build<'_> {
             namespace::apply(resources, &namespace, &config.namespace)?;
             self.done(layer, resources, "NamespaceTransformer");
         }
+        let mut turn = Turn::default();
         if !file.name_prefix.is_empty() {
-            names::apply(resources, &file.name_prefix, names::End::Prefix, &config.name_prefix)?;
-            self.done(layer, resources, "PrefixTransformer");
+            let (affix, fields) = (&file.name_prefix, &config.name_prefix);
+            turn.then(move |one| names::one(one, affix, names::End::Prefix, fields));
+            self.note(layer, "PrefixTransformer", &mut turn);
         }
         if !file.name_suffix.is_empty() {
-            names::apply(resources, &file.name_suffix, names::End::Suffix, &config.name_suffix)?;
-            self.done(layer, resources, "SuffixTransformer");
+            let (affix, fields) = (&file.name_suffix, &config.name_suffix);
+            turn.then(move |one| names::one(one, affix, names::End::Suffix, fields));
+            self.note(layer, "SuffixTransformer", &mut turn);
         }
-        self.transform_labels(layer, resources, config)?;
+        if let Err(error) = self.set_labels(layer, config, &mut turn) {
+            turn.run(&mut resources.0)?;
+            return Err(error);
+        }
+        if !patches.json.is_empty() || !file.replicas.is_empty() {
+            std::mem::take(&mut turn).run(&mut resources.0)?;
+        }
         for patch in &patches.json {
             patch.apply(resources)?;
             self.done(layer, resources, "PatchJson6902Transformer");
@@ -65,9 +73,11 @@ impl Build<'_> {
             self.done(layer, resources, "ReplicaCountTransformer");
         }
         for image in &file.images {
-            images::apply(resources, image, &config.images)?;
-            self.done(layer, resources, "ImageTagTransformer");
+            let change = images::Change::new(image);
+            turn.then(move |one| change.apply(one, &config.images));
+            self.note(layer, "ImageTagTransformer", &mut turn);
         }
+        turn.run(&mut resources.0)?;
         if !file.replacements.is_empty() {
             let entries = self.replacements(at, &file.replacements).map_err(|error| {
                 let config = serde_json::json!({ "Replacements": file.replacements });
@@ -106,30 +116,42 @@ impl Build<'_> {
         Ok(patches)
     }
 
-    fn transform_labels(
-        &mut self,
-        layer: &Layer,
-        resources: &mut Resources,
-        config: &Config,
+    /// Adds the steps that set labels and annotations.
+    fn set_labels<'s>(
+        &self,
+        layer: &'s Layer,
+        config: &'s Config,
+        turn: &mut Turn<'s>,
     ) -> Result<(), Error> {
         let file = &layer.file;
         for entry in &file.labels {
-            labels::apply(resources, &entry.pairs, &labels::fields(entry, config)?)?;
-            self.done(layer, resources, "LabelTransformer");
+            let fields = labels::fields(entry, config)?;
+            turn.then(move |one| labels::one(one, &entry.pairs, &fields));
+            self.note(layer, "LabelTransformer", turn);
         }
-        let common = file.common_labels.clone().unwrap_or_default();
-        if !file.labels.is_empty() || !common.is_empty() {
-            if !common.is_empty() {
-                labels::apply(resources, &common, &config.common_labels)?;
-            }
-            self.done(layer, resources, "LabelTransformer");
+        let common = file.common_labels.as_ref().filter(|labels| !labels.is_empty());
+        if let Some(common) = common {
+            turn.then(|one| labels::one(one, common, &config.common_labels));
         }
-        if !file.common_annotations.is_empty() {
-            let fields = &config.common_annotations;
-            annotations::apply(resources, &file.common_annotations, fields)?;
-            self.done(layer, resources, "AnnotationsTransformer");
+        if !file.labels.is_empty() || common.is_some() {
+            self.note(layer, "LabelTransformer", turn);
+        }
+        let annotations = &file.common_annotations;
+        if !annotations.is_empty() {
+            turn.then(|one| labels::one(one, annotations, &config.common_annotations));
+            self.note(layer, "AnnotationsTransformer", turn);
         }
         Ok(())
+    }
+
+    /// Adds the step that notes a transformer.
+    fn note(&self, layer: &Layer, kind: &str, turn: &mut Turn<'_>) {
+        if let Some(origin) = self.configured_by(layer, kind) {
+            turn.then(move |one| {
+                record_one(one, &origin);
+                Ok(())
+            });
+        }
     }
 
     /// Notes a transformer that ran, and drops what it deleted.

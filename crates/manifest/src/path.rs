@@ -16,7 +16,7 @@ fn first_of(path: &str, delimiter: u8) -> (Cow<'_, str>, Option<&str>) {
     let mut first = Cow::Borrowed("");
     let mut rest = path;
     loop {
-        let (part, after) = match rest.bytes().position(|byte| byte == delimiter) {
+        let (part, after) = match rest.find(char::from(delimiter)) {
             Some(at) => (&rest[..at], Some(&rest[at + 1..])),
             None => (rest, None),
         };

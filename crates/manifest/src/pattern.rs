@@ -1,6 +1,7 @@
 //! Regular expressions in Go's syntax, with Go's errors.
 
-use regex::{Regex, RegexBuilder};
+pub use regex::Regex;
+use regex::RegexBuilder;
 
 /// How large a compiled pattern may be.
 pub const COMPILED_BYTES_MAX: usize = 1 << 20;

@@ -13,6 +13,7 @@ use reqwest::{Response, Url};
 use crate::auth::Access;
 use crate::client::Client;
 use crate::error::Failure;
+use crate::progress::Progress;
 use crate::reference::Reference;
 use crate::transport::{Call, Patience, refusal, retry_after};
 use crate::wording::{refusal_text, shown};
@@ -29,6 +30,8 @@ pub(crate) struct Ask {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) access: Access,
+    /// Who is told how much of the body has gone.
+    pub(crate) progress: Progress,
 }
 
 impl Ask {
@@ -40,6 +43,7 @@ impl Ask {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             access: Access::Pull,
+            progress: Progress::default(),
         }
     }
 }
@@ -100,6 +104,7 @@ impl Client {
         call.patience = patience;
         call.headers.clone_from(&ask.headers);
         call.body = ask.body.clone();
+        call.progress = ask.progress.clone();
         if let Some(header) = self.auth.header(&self.transport, reference, ask.access).await? {
             call.headers.insert(AUTHORIZATION, header);
         }

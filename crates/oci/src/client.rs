@@ -22,13 +22,15 @@ use crate::image::{
     SCHEMA_1, SCHEMA_1_SIGNED, child_of_index,
 };
 use crate::keychain::Keychain;
+use crate::progress::Progress;
 use crate::reference::Reference;
 use crate::select::Select;
 use crate::transport::{Clock, Proxy, SystemClock, Tls, Transport, authority, read_body, refusal};
+use crate::verify::Trusted;
 use crate::wording::{body_text, shown};
 
 /// What the distribution specification asks registries to take, and clients to stop at.
-const MANIFEST_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 /// One page of tags.
 const TAG_PAGE: usize = 1000;
 const TAG_PAGE_BYTES_MAX: u64 = 4 << 20;
@@ -60,6 +62,8 @@ pub struct Options {
     pub user_agent: String,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Who is told how far a blob has come.
+    pub progress: Progress,
 }
 
 impl Options {
@@ -74,6 +78,7 @@ impl Options {
             temp_dir: temp_dir.into(),
             user_agent: concat!("sluice/", env!("CARGO_PKG_VERSION")).into(),
             clock: Arc::new(SystemClock),
+            progress: Progress::default(),
         }
     }
 }
@@ -86,6 +91,7 @@ pub struct Client {
     pub(crate) schemes: Mutex<HashMap<String, &'static str>>,
     /// Registries that asked to be left alone, and until when.
     pub(crate) resting: Mutex<HashMap<String, Instant>>,
+    pub(crate) progress: Progress,
     layer_bytes_max: u64,
     temp_dir: PathBuf,
 }
@@ -113,6 +119,7 @@ impl Client {
             auth: Auth::new(options.keychain.clone(), options.token_realms.clone()),
             schemes: Mutex::default(),
             resting: Mutex::default(),
+            progress: options.progress.clone(),
             layer_bytes_max: options.layer_bytes_max,
             temp_dir: options.temp_dir.clone(),
         }
@@ -139,10 +146,10 @@ impl Client {
         Ok(Pin { tag: Some(tag), digest })
     }
 
-    /// The image manifest behind a pin, by digest.
-    pub async fn pull(&self, reference: &Reference, pin: &Pin) -> Result<Image, Error> {
+    /// The image manifest behind a trusted pin, by digest.
+    pub async fn pull(&self, reference: &Reference, trusted: &Trusted) -> Result<Image, Error> {
         let failed = |source| Error::Pull { url: reference.url().into(), source };
-        let mut digest = pin.digest.clone();
+        let mut digest = trusted.pin().digest.clone();
         for _ in 0..INDEX_DEPTH_MAX {
             let (media_type, body) = self.manifest(reference, &digest).await.map_err(failed)?;
             match media_type.as_str() {
@@ -223,7 +230,7 @@ impl Client {
     }
 
     /// Media type and bytes of a manifest whose digest is checked.
-    async fn manifest(
+    pub(crate) async fn manifest(
         &self,
         reference: &Reference,
         digest: &Digest,
@@ -283,6 +290,7 @@ impl Client {
             }
             hash.hash(&chunk);
             kept.append(&chunk).await?;
+            self.progress.tell(size_bytes, wanted);
         }
         if size_bytes != wanted {
             return Err(Failure::BlobSize { found: size_bytes, wanted });
@@ -297,7 +305,7 @@ impl Client {
     }
 }
 
-fn manifest_ask(method: Method, name: &str) -> Ask {
+pub(crate) fn manifest_ask(method: Method, name: &str) -> Ask {
     // A tag with slashes leads where it leads: the registry answers for it.
     let path: Vec<&str> = std::iter::once("manifests").chain(name.split('/')).collect();
     let mut ask = Ask::new(method, &path);
@@ -309,7 +317,7 @@ fn manifest_ask(method: Method, name: &str) -> Ask {
     ask
 }
 
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 

@@ -71,6 +71,14 @@ pub enum Error {
     /// The HTTP client cannot be made.
     #[error("failed to set up the HTTP client")]
     Http(#[source] reqwest::Error),
+    /// Something could not be looked at or named, which no controller does.
+    #[error("failed to {what}")]
+    Browse {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: Failure,
+    },
     /// Something could not be pushed.
     #[error("failed to push {0}")]
     Push(&'static str, #[source] Failure),

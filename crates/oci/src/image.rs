@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use artifact::{Digest, Revision};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::blob::Blob;
 use crate::error::{Error, Failure};
@@ -46,6 +46,22 @@ pub struct Descriptor {
     pub digest: String,
     /// Size in bytes.
     pub size: u64,
+    /// What else is said of it, such as the name of its file.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Reads `null` as what is not there, as Go does.
+pub(crate) fn null_as_default<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// What a source wants from an image (`spec.layerSelector`).
@@ -66,8 +82,9 @@ pub enum Operation {
     Copy,
 }
 
-/// A chosen layer.
+/// A chosen layer. Only an [`Image`] gives one, so its bytes are behind the same proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Layer {
     /// Which blob.
     pub descriptor: Descriptor,
@@ -75,8 +92,10 @@ pub struct Layer {
     pub operation: Operation,
 }
 
-/// A pulled image manifest; for an index that of its linux/amd64 child.
+/// A pulled image manifest; for an index that of its linux/amd64 child. Only a pull of something
+/// [trusted](crate::verify::Trusted) gives one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Image {
     /// Its annotations, for `status.artifact.metadata`.
     pub annotations: BTreeMap<String, String>,

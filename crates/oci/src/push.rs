@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use artifact::Digest;
 use artifact::digest::Algorithm;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
@@ -71,7 +71,7 @@ impl Client {
         };
         let body = to_json(&manifest);
         let digest = Digest::of(Algorithm::Sha256, &body);
-        self.push_manifest(reference, tag, body)
+        self.push_manifest(reference, tag, OCI_MANIFEST, body)
             .await
             .map_err(|error| Error::Push("manifest", error))?;
         Ok(digest)
@@ -88,6 +88,7 @@ impl Client {
             media_type: media_type.into(),
             digest: digest.clone(),
             size: bytes.len() as u64,
+            annotations: BTreeMap::new(),
         };
         let mut head = Ask::new(Method::HEAD, &["blobs", &digest]);
         head.access = Access::Push;
@@ -111,6 +112,9 @@ impl Client {
         let mut put = Ask::new(Method::PUT, &[]);
         put.access = Access::Push;
         put.body = bytes.clone();
+        put.progress = self.progress.clone();
+        // A body that is watched does not know its own length.
+        put.headers.insert(CONTENT_LENGTH, bytes.len().into());
         put.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         let response = self.send(reference, &put, url).await?;
         match response.status() {
@@ -119,16 +123,19 @@ impl Client {
         }
     }
 
-    async fn push_manifest(
+    pub(crate) async fn push_manifest(
         &self,
         reference: &Reference,
         tag: &str,
+        media_type: &str,
         body: Bytes,
     ) -> Result<(), Failure> {
         let mut put = Ask::new(Method::PUT, &["manifests", tag]);
         put.access = Access::Push;
         put.body = body;
-        put.headers.insert(CONTENT_TYPE, HeaderValue::from_static(OCI_MANIFEST));
+        let malformed =
+            |_| Failure::Malformed { what: "media type".into(), problem: media_type.into() };
+        put.headers.insert(CONTENT_TYPE, HeaderValue::from_str(media_type).map_err(malformed)?);
         let response = self.ask(reference, &put).await?;
         match response.status() {
             StatusCode::CREATED => Ok(()),

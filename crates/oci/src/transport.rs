@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::{Error, Failure};
+use crate::progress::Progress;
 use crate::reference::is_local;
 pub use crate::tls::{Tls, Verification};
 use crate::wording::{body_text, connection_text, is_reset, quoted_call, refusal_text, shown};
@@ -100,6 +101,7 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) patience: Patience,
+    pub(crate) progress: Progress,
 }
 
 /// What happens when a connection breaks.
@@ -120,6 +122,7 @@ impl Call {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             patience: Patience::Retry,
+            progress: Progress::default(),
         }
     }
 }
@@ -187,7 +190,7 @@ impl Transport {
                 .http
                 .request(call.method.clone(), url.clone())
                 .headers(headers.clone())
-                .body(call.body.clone());
+                .body(call.progress.body(&call.body));
             let turn = self.turn(&url).await;
             let response =
                 request.send().await.map_err(|error| self.fault(&call.method, &url, &error))?;

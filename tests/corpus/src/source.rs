@@ -73,7 +73,12 @@ pub(crate) fn sourceignore_archive(root: &Path) -> Result<Option<Report>> {
             fs::write(path, text)?;
         }
         let spool = tempfile::tempdir()?;
-        let tree = Tree::from_directory(folder.path(), &artifact::Limits::default(), spool.path())?;
+        let tree = Tree::from_directory(
+            folder.path(),
+            artifact::Links::Skip,
+            &artifact::Limits::default(),
+            spool.path(),
+        )?;
         let ignore = Ignore::new(&tree, text(&row, "spec_ignore"))?;
         let mut archive = Vec::new();
         tree.pack(&ignore, &mut archive)?;

@@ -293,16 +293,15 @@ impl Target<'_> {
     }
 
     fn referrers(&self) -> Response {
-        let found = self.with(|found| {
-            let manifests = found.manifests.iter().filter_map(|(digest, manifest)| {
-                let body: Value = serde_json::from_slice(&manifest.body).ok()?;
-                (body["subject"]["digest"] == self.rest).then(|| {
-                    json!({"mediaType": manifest.media_type, "digest": digest,
-                        "size": manifest.body.len(), "artifactType": body["artifactType"]})
-                })
-            });
-            manifests.collect::<Vec<_>>()
-        });
+        let entry = |(digest, manifest): (&String, &Manifest)| {
+            let body: Value = serde_json::from_slice(&manifest.body).ok()?;
+            let kind = body.get("artifactType").unwrap_or(&body["config"]["mediaType"]);
+            (body["subject"]["digest"] == self.rest).then(|| {
+                json!({"mediaType": manifest.media_type, "digest": digest,
+                    "size": manifest.body.len(), "artifactType": kind})
+            })
+        };
+        let found = self.with(|found| found.manifests.iter().filter_map(entry).collect::<Vec<_>>());
         let media_type = "application/vnd.oci.image.index.v1+json";
         let body = json!({"schemaVersion": 2, "mediaType": media_type,
             "manifests": found.unwrap_or_default()});

@@ -1,5 +1,7 @@
 //! Images that tests push without a client.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -102,6 +104,19 @@ impl Registry {
         let repository = held.repositories.entry(repository.into()).or_default();
         repository.blobs.insert(digest.clone(), Bytes::copy_from_slice(bytes));
         json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
+    }
+
+    /// Stores a recorded repository: `{"manifests": [{tag, mediaType, body}], "blobs": [base64]}`.
+    pub fn push_recorded(&self, repository: &str, recorded: &str) {
+        let recorded: Value = serde_json::from_str(recorded).unwrap();
+        for manifest in recorded["manifests"].as_array().unwrap() {
+            let part = |key: &str| manifest[key].as_str().unwrap().to_owned();
+            self.push_manifest(repository, &part("tag"), &part("mediaType"), part("body"));
+        }
+        for blob in recorded["blobs"].as_array().unwrap() {
+            let bytes = STANDARD.decode(blob.as_str().unwrap()).unwrap();
+            self.push_blob(repository, "", &bytes);
+        }
     }
 
     /// Forgets a tag.

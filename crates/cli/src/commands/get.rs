@@ -6,7 +6,7 @@ use kube::api::{DynamicObject, ListParams};
 use serde_json::json;
 
 use crate::cluster::{Cluster, Kind, ready, revision};
-use crate::output::{self, Format};
+use crate::output::{self, Format, table};
 
 /// Show sources and Kustomizations.
 #[derive(clap::Args)]
@@ -72,15 +72,4 @@ fn short(revision: &str) -> String {
         Some((before, digest)) => format!("{before}sha256:{}", digest.get(..8).unwrap_or(digest)),
         None => revision.to_owned(),
     }
-}
-
-/// Columns as wide as their widest cell.
-fn table(rows: &[[String; 6]]) -> String {
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

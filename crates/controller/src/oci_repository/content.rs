@@ -6,28 +6,30 @@ use std::sync::Arc;
 use artifact::store::Stored as StoredFile;
 use artifact::text::explain;
 use artifact::{Digest, Ignore, Limits, Revision, Store, Tree};
+use oci::Client;
 use oci::image::{Blob, Operation};
-use oci::{Client, Pin};
+use oci::verify::Trusted;
 use tokio::time::Instant;
 
-use super::converge::{Attempt, Failure, Way, blocking, within};
+use super::converge::{Attempt, Way, blocking, within};
+use super::failure::Failure;
 use super::registries::{Content, ContentQuestion};
 use super::request::Request;
 use crate::events::Severity;
 
-/// Stores what a pin stands for. Where somebody who asks for the same has just stored it, it is
+/// Stores what a trusted pin stands for. Where somebody who asks for the same has just stored it, it is
 /// linked to.
 pub(super) async fn content(
     attempt: &Attempt<'_>,
     way: &Way<'_>,
-    pin: &Pin,
+    trusted: &Trusted,
     revision: &Revision,
 ) -> Result<(StoredFile, BTreeMap<String, String>), Failure> {
     let Request { reference, layer, ignore, .. } = attempt.request;
     let context = attempt.context;
     let question = ContentQuestion {
         reference: reference.clone(),
-        digest: pin.digest.clone(),
+        digest: trusted.pin().digest.clone(),
         layer: layer.clone(),
         ignore: ignore.clone(),
         access: way.access.clone(),
@@ -42,7 +44,7 @@ pub(super) async fn content(
         return Ok((stored, annotations));
     }
     let asked = context.clock.instant();
-    let (blob, operation, annotations) = pull(attempt, way.client, pin, way.deadline).await?;
+    let (blob, operation, annotations) = pull(attempt, way.client, trusted, way.deadline).await?;
     let stored = store(attempt, blob, operation, revision).await?;
     turn.keep(asked, Content { digest: stored.digest.clone(), annotations: annotations.clone() });
     Ok((stored, annotations))
@@ -72,13 +74,13 @@ type Pulled = (Blob, Operation, BTreeMap<String, String>);
 async fn pull(
     attempt: &Attempt<'_>,
     client: &Client,
-    pin: &Pin,
+    trusted: &Trusted,
     deadline: Instant,
 ) -> Result<Pulled, Failure> {
     let Request { reference, layer, .. } = attempt.request;
     let text = format!("failed to pull artifact from '{}'", reference.url());
     let stage = ("OCIArtifactPullFailed", text.as_str());
-    let image = within(attempt, deadline, stage, client.pull(reference, pin)).await?;
+    let image = within(attempt, deadline, stage, client.pull(reference, trusted)).await?;
     let layer = image.layer(layer)?;
     let text = match layer.operation {
         Operation::Extract => "failed to extract layer contents from artifact",

@@ -8,17 +8,15 @@ use artifact::Revision;
 use artifact::store::Check;
 use artifact::text::explain;
 use kube::api::DynamicObject;
-use oci::error::Stage;
 use oci::{Client, Pin};
 use tokio::time::Instant;
 
 use super::access::{Access, access, transport};
 use super::content::content;
+use super::failure::Failure;
 use super::registries::PinQuestion;
 use super::request::Request;
-use super::status::{
-    FETCH_FAILED, Facts, OWNED, STORAGE_FAILED, Stored, beginning, disappeared, progressing,
-};
+use super::status::{Facts, OWNED, Stored, beginning, disappeared, progressing};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::annotation;
@@ -41,41 +39,6 @@ pub(super) struct Attempt<'a> {
     pub(super) began: Instant,
 }
 
-/// Why a run ended before its end.
-pub(super) enum Failure {
-    /// Something failed.
-    Failed { condition: &'static str, reason: &'static str, message: String, retry_after: Duration },
-    /// The status could not be written.
-    Unreported(kube::Error),
-}
-
-impl Failure {
-    pub(super) fn fetch(reason: &'static str, message: String) -> Self {
-        Self::Failed { condition: FETCH_FAILED, reason, message, retry_after: Duration::ZERO }
-    }
-
-    pub(super) fn storage(reason: &'static str, message: String) -> Self {
-        Self::Failed { condition: STORAGE_FAILED, reason, message, retry_after: Duration::ZERO }
-    }
-}
-
-impl From<oci::Error> for Failure {
-    fn from(error: oci::Error) -> Self {
-        let reason = match error.stage() {
-            Stage::Transport => "AuthenticationFailed",
-            Stage::Select => "ReadOperationFailed",
-            Stage::Pull => "OCIArtifactPullFailed",
-            Stage::Layer | Stage::Push => "OCIArtifactLayerOperationFailed",
-        };
-        Self::Failed {
-            condition: FETCH_FAILED,
-            reason,
-            message: explain(&error),
-            retry_after: error.retry_after().unwrap_or_default(),
-        }
-    }
-}
-
 /// What a run found.
 pub(super) enum Done {
     /// What is stored is what is asked for.
@@ -88,6 +51,7 @@ pub(super) enum Done {
 pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure> {
     check_storage(attempt).await?;
     attempt.progress = beginning(&attempt.status, &attempt.facts);
+    attempt.forget_failed_proof();
     let namespace = &attempt.key.namespace;
     let access = match access(&attempt.context.client, namespace, attempt.request).await {
         Ok(access) => access,
@@ -105,10 +69,14 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     let pin = resolve(attempt, &way).await?;
     let revision = pin.revision();
     if let Some(stored) = attempt.up_to_date(&revision) {
+        if !attempt.is_proven() {
+            attempt.verify(&client, pin, deadline).await?;
+        }
         return Ok(Done::UpToDate(stored));
     }
     announce(attempt, &pin, &revision).await?;
-    let (written, annotations) = content(attempt, &way, &pin, &revision).await?;
+    let trusted = attempt.verify(&client, pin, deadline).await?;
+    let (written, annotations) = content(attempt, &way, &trusted, &revision).await?;
     let artifact = Artifact {
         digest: written.digest.to_string(),
         last_update_time: attempt.context.clock.timestamp(),

@@ -3,11 +3,13 @@
 mod access;
 mod content;
 mod converge;
+mod failure;
 mod registries;
 mod request;
 mod shared;
 mod status;
 pub(crate) mod triggers;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +25,8 @@ use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::unfit::Unfit;
-use converge::{Attempt, Done, Failure, converge};
+use converge::{Attempt, Done, converge};
+use failure::Failure;
 pub use registries::Registries;
 use request::Request;
 use status::{Facts, Fetch, Outcome, Stored, finished, has_failed};
@@ -110,6 +113,13 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
         }
         Err(Failure::Failed { condition, reason, message, retry_after }) => {
             happened(context, &end.object, Severity::Error, (reason, &message));
+            end.write(&Outcome::Failed { condition, reason, message, progress }).await?;
+            Ok(Requeue::Backoff(retry_after))
+        }
+        Err(Failure::Unverified { message, flaws, retry_after }) => {
+            let (condition, reason) = (status::VERIFIED, "VerificationError");
+            let happening = verify::unverified(&message, flaws);
+            context.events.record(&end.object, SOURCE_MANAGER, happening);
             end.write(&Outcome::Failed { condition, reason, message, progress }).await?;
             Ok(Requeue::Backoff(retry_after))
         }

@@ -30,12 +30,14 @@ pub(super) struct Request {
     pub(super) proxy_secret: Option<String>,
     pub(super) cert_secret: Option<String>,
     pub(super) verification: Verification,
+    /// How the signature is verified.
+    pub(super) verify: Option<api::oci_repository::Verification>,
 }
 
 /// Refuses fields that this version does not act on.
 fn refuse_unsupported(spec: &OCIRepositorySpec) -> Result<(), Unfit> {
     let cloud = spec.provider.is_some_and(|provider| provider != Provider::Generic);
-    refuse(&[(spec.verify.is_some(), "verify"), (cloud, "provider other than generic")])
+    refuse(&[(cloud, "provider other than generic")])
 }
 
 impl Request {
@@ -69,6 +71,7 @@ impl Request {
             cert_secret: name(spec.cert_secret_ref.as_ref()).filter(|name| !name.is_empty()),
             service_account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
             verification: if insecure { Verification::Off } else { Verification::On },
+            verify: spec.verify.clone(),
         })
     }
 }

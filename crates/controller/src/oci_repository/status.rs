@@ -10,7 +10,8 @@ pub(super) const FETCH_FAILED: &str = "FetchFailed";
 pub(super) const STORAGE_FAILED: &str = "StorageOperationFailed";
 const OUTDATED: &str = "ArtifactOutdated";
 const IN_STORAGE: &str = "ArtifactInStorage";
-const VERIFIED: &str = "SourceVerified";
+/// The artifact's signature is as demanded, or is not.
+pub(super) const VERIFIED: &str = "SourceVerified";
 /// The condition types that are ours.
 pub(super) const OWNED: [&str; 8] =
     [STORAGE_FAILED, FETCH_FAILED, OUTDATED, IN_STORAGE, VERIFIED, READY, RECONCILING, STALLED];
@@ -127,13 +128,17 @@ pub(super) fn finished(
         }
         Outcome::Failed { condition, reason, message, progress } => {
             conditions.remove(STORAGE_FAILED);
-            conditions.set(Claim::new(condition, ConditionStatus::True, reason, message));
+            let bad = match *condition {
+                VERIFIED => ConditionStatus::False,
+                _ => ConditionStatus::True,
+            };
+            conditions.set(Claim::new(condition, bad, reason, message));
             conditions.set(retrying(progress));
             summarize(&mut conditions);
             false
         }
         Outcome::Stored(stored) => {
-            for kind in [STORAGE_FAILED, FETCH_FAILED, OUTDATED, VERIFIED, RECONCILING] {
+            for kind in [STORAGE_FAILED, FETCH_FAILED, OUTDATED, RECONCILING] {
                 conditions.remove(kind);
             }
             let text = stored_text(&stored.artifact.revision);
@@ -153,6 +158,44 @@ pub(super) fn finished(
     status
 }
 
+/// What is known of the artifact's signature while a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof<'a> {
+    /// None is demanded, or the one there is does not decide anything.
+    None,
+    /// What is known is of a former run, of which a failure is found out anew.
+    Former,
+    /// The signature of this revision is as demanded.
+    Verified(&'a str),
+}
+
+/// The status once the artifact's signature has been looked at.
+pub(super) fn proven(
+    previous: &OCIRepositoryStatus,
+    facts: &Facts,
+    proof: Proof<'_>,
+) -> OCIRepositoryStatus {
+    let mut conditions = Conditions::new(&previous.conditions, facts.generation, facts.now.clone());
+    match proof {
+        Proof::Former if conditions.is_true(VERIFIED) => {}
+        Proof::None | Proof::Former => conditions.remove(VERIFIED),
+        Proof::Verified(revision) => {
+            let text = format!("verified signature of revision {revision}");
+            conditions.set(Claim::new(VERIFIED, ConditionStatus::True, "Succeeded", &text));
+        }
+    }
+    OCIRepositoryStatus { conditions: conditions.into_list(), ..previous.clone() }
+}
+
+/// Whether the signature was found to be as demanded for this generation.
+pub(super) fn is_proven(status: &OCIRepositoryStatus, facts: &Facts) -> bool {
+    let verified = status.conditions.iter().find(|condition| condition.kind == VERIFIED);
+    verified.is_some_and(|condition| {
+        condition.status == ConditionStatus::True
+            && condition.observed_generation == Some(facts.generation)
+    })
+}
+
 /// The status after the stored file was found to be gone.
 pub(super) fn disappeared(previous: &OCIRepositoryStatus, facts: &Facts) -> OCIRepositoryStatus {
     let message = "building artifact: disappeared from storage";
@@ -166,12 +209,17 @@ fn retrying(message: &str) -> Claim {
     Claim::new(RECONCILING, ConditionStatus::True, "ProgressingWithRetry", message)
 }
 
-/// Ready of a failed run: the first bad condition in order of priority.
+/// Ready of a failed run: a signature that is not as demanded, or the first bad condition in order
+/// of priority.
 fn summarize(conditions: &mut Conditions) {
-    let bad: Option<Condition> = [STORAGE_FAILED, FETCH_FAILED, OUTDATED, RECONCILING]
-        .into_iter()
-        .find(|kind| conditions.is_true(kind))
-        .and_then(|kind| conditions.get(kind).cloned());
+    let unverified =
+        conditions.get(VERIFIED).filter(|found| found.status == ConditionStatus::False);
+    let bad = || {
+        let kinds = [STORAGE_FAILED, FETCH_FAILED, OUTDATED, RECONCILING];
+        let kind = kinds.into_iter().find(|kind| conditions.is_true(kind))?;
+        conditions.get(kind)
+    };
+    let bad: Option<Condition> = unverified.or_else(bad).cloned();
     if let Some(bad) = bad {
         conditions.set(Claim::new(READY, ConditionStatus::False, &bad.reason, &bad.message));
     }
@@ -296,6 +344,40 @@ mod tests {
                 FetchFailed True OCIArtifactPullFailed: why
             "]],
         );
+    }
+
+    /// Contract section 3: the override, and what becomes of the condition.
+    #[test]
+    fn a_bad_signature_is_named_before_everything_else() {
+        let failed = finished(&OCIRepositoryStatus::default(), &fetch_failed(), &facts(1));
+        let (condition, reason) = (VERIFIED, "VerificationError");
+        let (message, progress) = ("no".into(), "building artifact".into());
+        let unverified = after(
+            &failed,
+            &Outcome::Failed { condition, reason, message, progress },
+            &expect![[r"
+                Reconciling True ProgressingWithRetry: building artifact
+                Ready False VerificationError: no
+                FetchFailed True OCIArtifactPullFailed: why
+                SourceVerified False VerificationError: no
+            "]],
+        );
+        assert!(!is_proven(&unverified, &facts(1)));
+        let forgotten = proven(&unverified, &facts(1), Proof::Former);
+        assert!(!lines(&forgotten).contains(VERIFIED));
+        let verified = proven(&forgotten, &facts(1), Proof::Verified("v1@sha256:ab"));
+        assert!(is_proven(&verified, &facts(1)) && !is_proven(&verified, &facts(2)));
+        after(
+            &verified,
+            &stored("v1@sha256:ab"),
+            &expect![[r"
+                Ready True Succeeded: stored artifact for digest 'v1@sha256:ab'
+                ArtifactInStorage True Succeeded: stored artifact for digest 'v1@sha256:ab'
+                SourceVerified True Succeeded: verified signature of revision v1@sha256:ab
+            "]],
+        );
+        assert_eq!(proven(&verified, &facts(2), Proof::Former), verified);
+        assert!(!lines(&proven(&verified, &facts(1), Proof::None)).contains(VERIFIED));
     }
 
     #[test]

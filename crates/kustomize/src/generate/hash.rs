@@ -2,14 +2,27 @@
 
 use manifest::{Map, Value, yaml};
 
+use crate::Error;
 use crate::patch::json6902::through_doubles;
+use crate::resources::Resources;
 use sha2::{Digest, Sha256};
 
 /// How many digits of the digest are used.
 const DIGITS: usize = 10;
 
+/// Adds the hash to the name of every resource that needs one.
+pub(crate) fn apply(resources: &mut Resources) -> Result<(), Error> {
+    for resource in resources.iter_mut().filter(|resource| resource.history.needs_hash) {
+        resource.refuse_unquoted_data()?;
+        let name = format!("{}-{}", resource.name(), suffix(&resource.value));
+        resource.remember_id();
+        resource.set_name(&name);
+    }
+    Ok(())
+}
+
 /// The suffix of a ConfigMap or Secret (or, in an encoding of our own, of any other object).
-pub(crate) fn suffix(value: &Value) -> String {
+fn suffix(value: &Value) -> String {
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
     let mut content = Map::new();
     let field = |name: &str| value.get(name).map_or_else(|| "".into(), hashed);

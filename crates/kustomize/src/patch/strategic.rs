@@ -83,6 +83,21 @@ fn in_place_of(dest: Option<&Value>, patch: &Value) -> Value {
     }
 }
 
+/// Puts a text in quotes that would be something else without.
+fn quoted(value: Value) -> Value {
+    match value {
+        Value::String(text)
+            if matches!(text.style(), Style::Plain | Style::Open)
+                && !text.is_empty()
+                && !text.contains('\n')
+                && yaml::printed_style(&text) != Style::Plain =>
+        {
+            Text::new(text.into_string(), Style::Double).into()
+        }
+        other => other,
+    }
+}
+
 impl<'a> Merger<'a> {
     /// Joins two nodes; `None` removes.
     fn merge(
@@ -114,7 +129,7 @@ impl<'a> Merger<'a> {
                     Some(patch) => Some(in_place_of(dest.as_ref(), patch)),
                     None => dest,
                 };
-                Ok(merged.filter(|value| !value.is_null()))
+                Ok(merged.filter(|value| !value.is_null()).map(quoted))
             }
         }
     }

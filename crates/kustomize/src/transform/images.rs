@@ -1,12 +1,13 @@
 //! Names, tags and digests of images.
 
 use manifest::Value;
-use manifest::pattern::compile;
+use manifest::pattern::{Regex, compile};
 
 use crate::Error;
 use crate::error::expect_scalar;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::Image;
+use crate::resource::Resource;
 use crate::resources::Resources;
 
 /// Changes one image everywhere: in containers at any depth, and where the specs say.
@@ -15,25 +16,42 @@ pub(crate) fn apply(
     image: &Image,
     fields: &[FieldSpec],
 ) -> Result<(), Error> {
-    let pattern = format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
-    // A name that is no pattern matches nothing.
-    let Ok(pattern) = compile(&pattern) else { return Ok(()) };
-    let change = |value: &mut Value| {
-        expect_scalar(value)?;
-        if pattern.is_match(&value.to_text()) {
-            value.set_scalar(&changed(&value.to_text(), image));
-        }
-        Ok(())
-    };
-    for resource in resources.iter_mut() {
+    let change = Change::new(image);
+    resources.iter_mut().try_for_each(|resource| change.apply(resource, fields))
+}
+
+/// The change of one image.
+pub(crate) struct Change<'a> {
+    /// What an image must look like; a name that is no pattern matches nothing.
+    pattern: Option<Regex>,
+    image: &'a Image,
+}
+
+impl<'a> Change<'a> {
+    pub(crate) fn new(image: &'a Image) -> Self {
+        let name = &image.name;
+        let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+        Self { pattern: compile(&pattern).ok(), image }
+    }
+
+    /// Changes the image in one object.
+    pub(crate) fn apply(&self, resource: &mut Resource, fields: &[FieldSpec]) -> Result<(), Error> {
+        let Some(pattern) = &self.pattern else { return Ok(()) };
+        let change = |value: &mut Value| {
+            expect_scalar(value)?;
+            if pattern.is_match(&value.to_text()) {
+                value.set_scalar(&changed(&value.to_text(), self.image));
+            }
+            Ok(())
+        };
         if resource.kind() != "CustomResourceDefinition" {
             in_containers(&mut resource.value, &change)?;
         }
         for field in fields {
             visit(resource, field, Create::Nothing, &mut |value| change(value))?;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn in_containers(

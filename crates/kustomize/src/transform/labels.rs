@@ -1,14 +1,13 @@
 //! Labels on every object, its templates and its selectors.
 
-use manifest::yaml::Step;
-use manifest::{Value, path};
+use manifest::Value;
 
 use crate::Error;
 use crate::fieldspec::{Config, Create, FieldSpec, merge, visit_any};
 use crate::kustomization::{Labels, Texts};
-use crate::resource::map_of;
+use crate::resource::{Resource, map_of};
 use crate::resources::Resources;
-use crate::shared::places;
+use crate::shared::places_of;
 use crate::unquoted;
 
 /// The fields that one entry of `labels` touches.
@@ -45,55 +44,59 @@ pub(crate) fn apply(
     labels: &Texts,
     fields: &[FieldSpec],
 ) -> Result<(), Error> {
+    resources.iter_mut().try_for_each(|resource| one(resource, labels, fields))
+}
+
+/// Sets labels in one object.
+pub(crate) fn one(
+    resource: &mut Resource,
+    labels: &Texts,
+    fields: &[FieldSpec],
+) -> Result<(), Error> {
     if labels.is_empty() {
         return Ok(());
     }
-    for resource in resources.iter_mut() {
-        let fields: Vec<_> = fields.iter().filter(|field| field.is_of(resource)).collect();
-        let before = written(&resource.value, &fields, labels);
-        // Label by label, as one may make a field that a later spec leads to.
-        for label in labels {
-            for field in &fields {
-                visit_any(resource, field, Create::Mapping, &mut |value| set(value, label))?;
+    let mut wanted = Vec::with_capacity(fields.len());
+    wanted.extend(fields.iter().filter(|field| field.is_of(resource)));
+    // Label by label, as one may make a field that a later spec leads to.
+    let mut made = Vec::with_capacity(labels.len());
+    for label in labels {
+        let mut places = Vec::new();
+        for field in &wanted {
+            let mut new = Vec::new();
+            visit_any(resource, field, Create::Mapping, &mut |value| {
+                new.push(set(value, label)?);
+                Ok(())
+            })?;
+            if new.contains(&true) {
+                let parts = field.parts().chain([label.0.as_str().into()]).collect();
+                let found = places_of(&resource.value, &parts).into_iter().zip(new);
+                places.extend(found.filter(|(_, new)| *new).map(|(place, _)| place));
             }
         }
-        let after = written(&resource.value, &fields, labels);
-        resource.shared.follow(&mut resource.value);
-        for ((text, old), new) in labels.values().zip(before).zip(after) {
-            let new = new.into_iter().filter(|place| !old.contains(place)).collect();
-            resource.shared.join(text.as_str().into(), new);
-        }
+        made.push((label.1, places));
+    }
+    resource.shared.follow(&mut resource.value);
+    for (text, places) in made {
+        resource.shared.join(text.as_str(), places);
     }
     Ok(())
 }
 
-/// The places where each label stands.
-fn written(object: &Value, fields: &[&FieldSpec], labels: &Texts) -> Vec<Vec<Vec<Step>>> {
-    let mut all = vec![Vec::new(); labels.len()];
-    for field in fields {
-        let mut parts = path::split_slashes(&field.path);
-        for (key, found) in labels.keys().zip(&mut all) {
-            parts.push(key.clone());
-            for place in places(object, &parts) {
-                if !found.contains(&place) {
-                    found.push(place);
-                }
-            }
-            parts.pop();
-        }
-    }
-    all
-}
-
-fn set(value: &mut Value, (key, text): (&String, &String)) -> Result<(), Error> {
-    if !matches!(value, Value::Map(_) | Value::Null) {
-        return Err(Error::wrong_kind(value, "MappingNode"));
+/// Answers whether the label was not there before.
+fn set(value: &mut Value, (key, text): (&String, &String)) -> Result<bool, Error> {
+    match value {
+        Value::Map(_) => {}
+        // A null that is not to be made something else stays.
+        Value::Null => return Ok(false),
+        _ => return Err(Error::wrong_kind(value, "MappingNode")),
     }
     let map = map_of(value);
-    if !map.contains_key(key.as_str()) {
+    let is_new = !map.contains_key(key.as_str());
+    if is_new {
         unquoted::key(key)?;
         unquoted::text(text)?;
     }
     map.insert(key.as_str().into(), text.as_str().into());
-    Ok(())
+    Ok(is_new)
 }

@@ -22,27 +22,37 @@ pub(crate) fn apply(
     end: End,
     fields: &[FieldSpec],
 ) -> Result<(), Error> {
-    for resource in resources.iter_mut() {
-        let original = resource.original_id();
-        let (group, kind) = (original.gvk.group.as_str(), original.gvk.kind.as_str());
-        let fixed = matches!(kind, "CustomResourceDefinition" | "Namespace")
-            || (group == "apiregistration.k8s.io" && kind == "APIService");
-        if fixed {
+    resources.iter_mut().try_for_each(|resource| one(resource, affix, end, fields))
+}
+
+/// Extends the name of one object.
+pub(crate) fn one(
+    resource: &mut Resource,
+    affix: &str,
+    end: End,
+    fields: &[FieldSpec],
+) -> Result<(), Error> {
+    let (group, kind) = (resource.group_version().0, resource.original_kind());
+    let fixed = matches!(kind, "CustomResourceDefinition" | "Namespace")
+        || (group == "apiregistration.k8s.io" && kind == "APIService");
+    if fixed {
+        return Ok(());
+    }
+    for field in fields {
+        if !field.is_of_original(resource) {
             continue;
         }
-        for field in fields.iter().filter(|field| field.selects(&original.gvk)) {
-            if field.path == "metadata/name" {
-                remember(resource, affix, end);
-            }
-            visit(resource, field, Create::Scalar, &mut |value| extend(value, affix, end))?;
+        if field.path == "metadata/name" {
+            remember(resource, affix, end);
         }
+        visit(resource, field, Create::Scalar, &mut |value| extend(value, affix, end))?;
     }
     Ok(())
 }
 
 fn extend(value: &mut Value, affix: &str, end: End) -> Result<(), Error> {
     expect_scalar(value)?;
-    let name = value.to_text();
+    let name = if value.is_null() { "null".to_owned() } else { value.to_text() };
     let name = match end {
         End::Prefix => format!("{affix}{name}"),
         End::Suffix => format!("{name}{affix}"),

@@ -1,11 +1,12 @@
 //! Names by which objects refer to others, after those others were renamed.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use manifest::{Gvk, Value};
 
 use crate::Error;
-use crate::fieldspec::{Create, Reference, visit_any};
+use crate::fieldspec::{Create, FieldSpec, Reference, visit_any};
 use crate::resource::{Id, Resource, selects};
 use crate::resources::Resources;
 
@@ -27,31 +28,58 @@ struct Index {
     by_name: HashMap<String, Vec<usize>>,
 }
 
-/// Updates every reference to a renamed object.
-pub(crate) fn apply(resources: &mut Resources, references: &[Reference]) -> Result<(), Error> {
-    resources.0.iter().try_for_each(refuse_blank_subjects)?;
-    let index = Index::new(resources);
-    for resource in resources.iter_mut() {
-        let original = resource.original_id();
-        for reference in references {
-            for field in reference.fields.iter().filter(|f| f.selects(&original.gvk)) {
-                if !field.leads_somewhere(&resource.value) {
-                    continue;
-                }
-                let referrer = Referrer::new(resource, &field.path, reference.gvk());
-                let subject = referrer.id.to_string();
-                // The referrer's kind was checked against its former identity.
-                visit_any(resource, field, Create::Nothing, &mut |v| referrer.update(v, &index))
-                    .map_err(|error| {
-                        let path = &field.path;
-                        let step =
-                            format!("updating name reference in '{path}' field of '{subject}'");
-                        error.during(step)
-                    })?;
-            }
-        }
+/// Updates references to renamed objects.
+pub(crate) struct References<'a> {
+    index: Index,
+    kinds: &'a [Reference],
+    /// The fields of the kinds that were met, each with the kind that it refers to.
+    met: Vec<(Gvk, Rc<[Field<'a>]>)>,
+}
+
+/// A field and the kind that it refers to.
+type Field<'a> = (&'a FieldSpec, &'a Reference);
+
+impl<'a> References<'a> {
+    /// Looks at what all objects are called and were called.
+    pub(crate) fn new(resources: &Resources, references: &'a [Reference]) -> Result<Self, Error> {
+        resources.0.iter().try_for_each(refuse_blank_subjects)?;
+        Ok(Self { index: Index::new(resources), kinds: references, met: Vec::new() })
     }
-    Ok(())
+
+    /// Updates every reference of one object.
+    pub(crate) fn update(&mut self, resource: &mut Resource) -> Result<(), Error> {
+        for (field, reference) in &*self.fields_of(resource) {
+            if !field.leads_somewhere(&resource.value) {
+                continue;
+            }
+            let referrer = Referrer::new(resource, &field.path, reference.gvk());
+            let index = &self.index;
+            // The referrer's kind was checked against its former identity.
+            visit_any(resource, field, Create::Nothing, &mut |v| referrer.update(v, index))
+                .map_err(|error| {
+                    let (path, subject) = (&field.path, &referrer.id);
+                    error
+                        .during(format!("updating name reference in '{path}' field of '{subject}'"))
+                })?;
+        }
+        Ok(())
+    }
+
+    fn fields_of(&mut self, resource: &Resource) -> Rc<[Field<'a>]> {
+        let (group, version) = resource.group_version();
+        let kind = resource.original_kind();
+        let is_met = |gvk: &Gvk| gvk.kind == kind && gvk.group == group && gvk.version == version;
+        if let Some((_, fields)) = self.met.iter().find(|(gvk, _)| is_met(gvk)) {
+            return Rc::clone(fields);
+        }
+        let gvk = Gvk { group: group.into(), version: version.into(), kind: kind.into() };
+        let of =
+            |reference: &'a Reference| reference.fields.iter().map(move |field| (field, reference));
+        let fields = self.kinds.iter().flat_map(of).filter(|(field, _)| field.selects(&gvk));
+        let fields: Rc<[_]> = fields.collect();
+        self.met.push((gvk, Rc::clone(&fields)));
+        fields
+    }
 }
 
 /// A role binding names service accounts with their namespaces, or leaves the field out.

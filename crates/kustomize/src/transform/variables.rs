@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use manifest::value::Number;
 use manifest::{Gvk, Style, Value, path};
 
 use crate::Error;
@@ -120,7 +121,9 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Value, Error> 
         value => {
             let mut value = value.clone();
             value.settle().ok()?;
-            Some(value)
+            let is_too_large = matches!(&value, Value::Number(numeral)
+                if matches!(numeral.number(), Number::UInt(_)));
+            Some(value).filter(|_| !is_too_large)
         }
     });
     found.ok_or_else(|| {

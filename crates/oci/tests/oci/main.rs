@@ -10,12 +10,16 @@ use oci::image::LayerSelector;
 use oci::keychain::Credential;
 use oci::reference::PlainHttp;
 use oci::transport::Clock;
+use oci::verify::Trusted;
 use oci::{Client, Error, Image, Options, Pin, Reference, Select};
 use registry::Registry;
 use tokio::time::Instant;
 
 mod auth;
+mod cosign;
+mod keyless;
 mod network;
+mod notation;
 mod pull;
 mod push;
 mod store;
@@ -89,7 +93,7 @@ impl Bench {
 
     pub(crate) async fn image(&self, tag: &str) -> Result<Image, Error> {
         let pin = self.resolve(tag).await?;
-        self.client.pull(&self.reference(), &pin).await
+        self.client.pull(&self.reference(), &Trusted::not_requested(pin)).await
     }
 
     /// The bytes of the first layer.

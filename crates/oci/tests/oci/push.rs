@@ -1,3 +1,7 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use oci::progress::Progress;
 use oci::push::{Push, origin_annotations};
 use registry::{Guard, Registry, Setup};
 
@@ -25,4 +29,22 @@ async fn what_is_pushed_is_pulled() {
     let log = bench.registry.take_log();
     let written: Vec<_> = log.iter().filter(|line| !line.starts_with("HEAD")).collect();
     assert_eq!(written, ["PUT /v2/team/app/manifests/v2 201"], "blobs that are there are not sent");
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_how_far_it_is() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let bench = Bench::new(Registry::start().await, |options| {
+        options.progress =
+            Progress::new(move |done, total| tell.lock().unwrap().push((done, total)));
+    });
+    let content = vec![7; 200_000];
+    let push = Push { content: content.clone().into(), annotations: BTreeMap::default() };
+    bench.client.push(&bench.reference(), "v1", &push).await.unwrap();
+    let sent = std::mem::take(&mut *told.lock().unwrap());
+    assert_eq!(sent[..4], [65_536, 131_072, 196_608, 200_000].map(|done| (done, 200_000)));
+    assert_eq!(bench.fetch("v1", "copy").await.unwrap(), content);
+    let received = told.lock().unwrap().clone();
+    assert!(received.is_sorted() && received.last() == Some(&(200_000, 200_000)), "{received:?}");
 }

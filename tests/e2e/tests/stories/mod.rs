@@ -20,3 +20,4 @@ mod source_storage;
 mod source_tls;
 mod steady;
 mod sync;
+mod verify;
