@@ -80,7 +80,7 @@ async fn what_fails_says_so() {
         &pull("oci://HOST/team/app:v2"),
         expect![[r"
         error: failed to determine artifact digest
-        cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown
+        cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown; map[Tag:v2]
         exit 1
     "]],
     )
@@ -108,7 +108,7 @@ async fn what_fails_says_so() {
         &tag,
         expect![[r"
         error: failed to tag HOST/team/app, `v2`, as `v3`
-        cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown
+        cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown; map[Tag:v2]
         exit 1
     "]],
     )
