@@ -35,10 +35,12 @@ async fn equal_sources_ask_once_and_write_nothing() {
     for name in &names {
         story.wait_ready("OCIRepository", name).await;
     }
-    // The first no-op of each is told.
+    // The artifact and the first no-op of each are told, a little later than they happen.
     interval(&story, 600).await;
+    let told = 2 * names.len();
+    until("all has been told", async || story.happenings("OCIRepository").await.len() == told)
+        .await;
     let before = story.states("OCIRepository").await;
-    let told = story.happenings("OCIRepository").await.len();
     story.registry.take_log();
     interval(&story, 600).await;
     let mut log = story.registry.take_log();
