@@ -89,9 +89,9 @@ pub struct Client {
     pub(crate) transport: Arc<Transport>,
     pub(crate) auth: Auth,
     pub(crate) schemes: Mutex<HashMap<String, &'static str>>,
+    pub(crate) progress: Progress,
     /// Registries that asked to be left alone, and until when.
     pub(crate) resting: Mutex<HashMap<String, Instant>>,
-    pub(crate) progress: Progress,
     layer_bytes_max: u64,
     temp_dir: PathBuf,
 }
@@ -118,8 +118,8 @@ impl Client {
             transport,
             auth: Auth::new(options.keychain.clone(), options.token_realms.clone()),
             schemes: Mutex::default(),
-            resting: Mutex::default(),
             progress: options.progress.clone(),
+            resting: Mutex::default(),
             layer_bytes_max: options.layer_bytes_max,
             temp_dir: options.temp_dir.clone(),
         }

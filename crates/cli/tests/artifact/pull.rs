@@ -78,11 +78,11 @@ async fn what_fails_says_so() {
     let pull = |url| ["pull", "artifact", url, "-o", "EMPTY"];
     desk.check(
         &pull("oci://HOST/team/app:v2"),
-        expect![[r"
-        error: failed to determine artifact digest
-        cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown
-        exit 1
-    "]],
+        expect![[r#"
+            error: failed to determine artifact digest
+            cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown; map[Tag:v2]
+            exit 1
+        "#]],
     )
     .await;
     desk.check(
@@ -106,11 +106,11 @@ async fn what_fails_says_so() {
     let tag = ["tag", "artifact", "oci://HOST/team/app:v2", "--tag", "v3"];
     desk.check(
         &tag,
-        expect![[r"
-        error: failed to tag HOST/team/app, `v2`, as `v3`
-        cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown
-        exit 1
-    "]],
+        expect![[r#"
+            error: failed to tag HOST/team/app, `v2`, as `v3`
+            cause: GET http://HOST/v2/team/app/manifests/v2: MANIFEST_UNKNOWN: manifest unknown; map[Tag:v2]
+            exit 1
+        "#]],
     )
     .await;
     let list = ["list", "artifacts", "oci://HOST/team/app", "--filter-semver", "x.y"];
@@ -122,11 +122,11 @@ async fn what_fails_says_so() {
     "#]],
     )
     .await;
-    desk.check(&["list", "artifacts", "oci://HOST/nobody"], expect![[r"
+    desk.check(&["list", "artifacts", "oci://HOST/nobody"], expect![[r#"
         error: failed to list the tags of HOST/nobody
-        cause: GET http://HOST/v2/nobody/tags/list?n=1000: NAME_UNKNOWN: repository name not known to registry
+        cause: GET http://HOST/v2/nobody/tags/list?n=1000: NAME_UNKNOWN: repository name not known to registry; map[name:nobody]
         exit 1
-    "]]).await;
+    "#]]).await;
     std::os::unix::fs::symlink(desk.files.path(), desk.empty.path().join("base")).unwrap();
     desk.check(
         &pull("oci://HOST/team/app:v1"),
