@@ -6,8 +6,8 @@ use std::sync::Arc;
 use artifact::store::Stored as StoredFile;
 use artifact::text::explain;
 use artifact::{Digest, Ignore, Limits, Revision, Store, Tree};
-use oci::image::{Blob, Operation};
 use oci::Client;
+use oci::image::{Blob, Operation};
 use oci::verify::Trusted;
 use tokio::time::Instant;
 
