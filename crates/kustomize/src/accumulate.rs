@@ -85,10 +85,11 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
         std::mem::take(&mut turn).run(&mut resources.0)?;
         variables::resolve(resources, &gathered.variables, &config.var_reference)?;
     }
+    emit::order(resources, &layer.file, options)?;
     turn.then(emit::expect_name);
     turn.then(|one| finish.apply(one));
     turn.run(&mut resources.0)?;
-    emit::order(resources, &layer.file, options)?;
+    emit::drop_local(resources);
     let documents = gathered.resources.0.into_iter().map(|resource| resource.value).collect();
     Ok(Built { documents, warnings: build.warnings })
 }

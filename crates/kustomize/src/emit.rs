@@ -76,13 +76,17 @@ pub(crate) fn with_history(resource: &Resource) -> Value {
     shown.value
 }
 
-/// Orders the resources, without those that are configuration of the build itself.
+/// Drops objects that are configuration of the build itself.
+pub(crate) fn drop_local(resources: &mut Resources) {
+    resources.0.retain(|resource| !is_local(resource));
+}
+
+/// Orders the resources by the names that they have before these are read back.
 pub(crate) fn order(
     resources: &mut Resources,
     root: &Kustomization,
     options: &Options,
 ) -> Result<(), Error> {
-    resources.0.retain(|resource| !is_local(resource));
     match (&root.sort_options, options.order) {
         (Some(sort), _) => order::apply(resources, sort)?,
         (None, Order::Legacy) => order::legacy(resources),
