@@ -21,7 +21,7 @@ use crate::report::Report;
 /// How long all cases may take together.
 const REPLAY_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// One row a case.
+/// One row a case; `SLUICE_CORPUS_CASE` is a part of the names of those that are played.
 pub(crate) fn sources(root: &Path) -> anyhow::Result<Option<Report>> {
     let folder = root.join("recorded");
     if !folder.is_dir() {
