@@ -124,7 +124,7 @@ async fn what_fails_says_so() {
     .await;
     desk.check(&["list", "artifacts", "oci://HOST/nobody"], expect![[r"
         error: failed to list the tags of HOST/nobody
-        cause: GET http://HOST/v2/nobody/tags/list?n=1000: NAME_UNKNOWN: repository name not known to registry
+        cause: GET http://HOST/v2/nobody/tags/list?n=1000: NAME_UNKNOWN: repository name not known to registry; map[name:nobody]
         exit 1
     "]]).await;
     std::os::unix::fs::symlink(desk.files.path(), desk.empty.path().join("base")).unwrap();
