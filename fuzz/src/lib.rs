@@ -33,7 +33,7 @@ pub fn halves(data: &[u8]) -> Option<(&[u8], &[u8])> {
 pub fn check(files: &Memory, load_restriction: LoadRestriction) {
     let options = Options { load_restriction, ..Options::default() };
     match kustomize::build(files, &FilePath::root(), &options) {
-        Ok(built) => reads_back(&built.to_yaml()),
+        Ok(built) => reads_back(&built.into_yaml()),
         Err(error) => assert!(!error.chain().is_empty()),
     }
 }

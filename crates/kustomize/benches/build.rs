@@ -25,7 +25,7 @@ fn run(bencher: Bencher<'_, '_>, texts: Texts, root: &str) {
     let root = FilePath::root().join_clamped(root);
     bencher.counter(BytesCount::new(bytes)).bench_local(|| {
         let built = kustomize::build(black_box(&files), &root, &Options::default());
-        built.expect("the tree builds").to_yaml()
+        built.expect("the tree builds").into_yaml()
     });
 }
 

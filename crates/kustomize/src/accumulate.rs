@@ -89,7 +89,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     turn.then(emit::expect_name);
     turn.then(|one| finish.apply(one));
     turn.run(&mut resources.0)?;
-    emit::drop_local(resources);
+    resources.drop_deleted();
     let documents = gathered.resources.0.into_iter().map(|resource| resource.value).collect();
     Ok(Built { documents, warnings: build.warnings })
 }

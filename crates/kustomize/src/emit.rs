@@ -76,11 +76,6 @@ pub(crate) fn with_history(resource: &Resource) -> Value {
     shown.value
 }
 
-/// Drops objects that are configuration of the build itself.
-pub(crate) fn drop_local(resources: &mut Resources) {
-    resources.0.retain(|resource| !is_local(resource));
-}
-
 /// Orders the resources by the names that they have before these are read back.
 pub(crate) fn order(
     resources: &mut Resources,
@@ -112,9 +107,11 @@ impl Finish {
         }
     }
 
-    /// Labels and strips one object, and makes its scalars what they mean.
+    /// Labels and strips one object, and makes its scalars what they mean. One that is
+    /// configuration of the build itself is deleted.
     pub(crate) fn apply(&self, resource: &mut Resource) -> Result<(), Error> {
         if is_local(resource) {
+            resource.value = Value::Null;
             return Ok(());
         }
         if self.managed_by_label {

@@ -91,14 +91,14 @@ pub struct Built {
 }
 
 impl Built {
-    /// The objects as kustomize prints them.
-    pub fn to_yaml(&self) -> String {
+    /// The objects as kustomize prints them. Each is given up once it is printed, while it is near.
+    pub fn into_yaml(self) -> String {
         let mut out = String::new();
-        for document in &self.documents {
+        for document in self.documents {
             if !out.is_empty() {
                 out.push_str("---\n");
             }
-            manifest::yaml::write(document, &mut out);
+            manifest::yaml::write(&document, &mut out);
         }
         out
     }

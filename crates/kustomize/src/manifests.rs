@@ -134,6 +134,10 @@ const NO_METADATA: &str = "missing Resource metadata";
 
 /// What an object lacks, if it lacks a kind or a name.
 pub(crate) fn missing(value: &Value) -> Option<String> {
+    let has = |keys: &[&str]| value.at(keys).and_then(Value::as_str).is_some_and(|t| !t.is_empty());
+    if has(&["kind"]) && has(&["metadata", "name"]) {
+        return None;
+    }
     let text = |keys: &[&str]| value.at(keys).map(Value::to_text).unwrap_or_default();
     let (kind, name) = (text(&["kind"]), text(&["metadata", "name"]));
     let missing = match (kind.as_str(), name.as_str()) {

@@ -36,7 +36,7 @@ fn cases() -> Vec<(String, Memory, std::path::PathBuf)> {
 fn result(files: &Memory) -> (&'static str, String) {
     let root = FilePath::root().join_clamped("in");
     match build(files, &root, &Options::default()) {
-        Ok(built) => ("expected.yaml", built.to_yaml()),
+        Ok(built) => ("expected.yaml", built.into_yaml()),
         Err(error) => ("expected_error.txt", error.chain() + "\n"),
     }
 }

@@ -118,7 +118,7 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
         Ok(built) if failure.is_null() => {
             let expected = std::fs::read_to_string(case.join("expected.yaml")).unwrap_or_default();
             let expected = expected.replace("{CASE_ROOT}", "/in");
-            difference(&any_version(&expected), &any_version(&built.to_yaml()))
+            difference(&any_version(&expected), &any_version(&built.into_yaml()))
         }
         Ok(_) => Some("built, though an error is expected".to_owned()),
         Err(error) if failure.is_null() => Some(error.chain()),
@@ -259,7 +259,7 @@ fn real_build(folder: &Path, files: &Memory, entry: &Json) -> anyhow::Result<Opt
             let mut expected = String::new();
             let file = std::fs::File::open(folder.join(text("expected")))?;
             GzDecoder::new(file).read_to_string(&mut expected)?;
-            difference(&expected, &built.to_yaml())
+            difference(&expected, &built.into_yaml())
         }
         (Ok(_), _) => Some("built, though an error is expected".to_owned()),
         (Err(error), "ok") => Some(error.chain()),

@@ -111,13 +111,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         writeln!(err, "{warning}")?;
     }
     match &args.output {
-        None => std::io::stdout().lock().write_all(built.to_yaml().as_bytes())?,
+        None => std::io::stdout().lock().write_all(built.into_yaml().as_bytes())?,
         Some(path) if path.is_dir() => {
             for (name, text) in named(&built) {
                 write_file(&path.join(name), &text)?;
             }
         }
-        Some(path) => write_file(path, &built.to_yaml())?,
+        Some(path) => write_file(path, &built.into_yaml())?,
     }
     Ok(())
 }

@@ -42,8 +42,7 @@ type Field<'a> = (&'a FieldSpec, &'a Reference);
 impl<'a> References<'a> {
     /// Looks at what all objects are called and were called.
     pub(crate) fn new(resources: &Resources, references: &'a [Reference]) -> Result<Self, Error> {
-        resources.0.iter().try_for_each(refuse_blank_subjects)?;
-        Ok(Self { index: Index::new(resources), kinds: references, met: Vec::new() })
+        Ok(Self { index: Index::new(resources)?, kinds: references, met: Vec::new() })
     }
 
     /// Updates every reference of one object.
@@ -102,10 +101,11 @@ fn refuse_blank_subjects(resource: &Resource) -> Result<(), Error> {
 }
 
 impl Index {
-    fn new(resources: &Resources) -> Self {
+    fn new(resources: &Resources) -> Result<Self, Error> {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         let mut candidates = Vec::new();
         for resource in &resources.0 {
+            refuse_blank_subjects(resource)?;
             let former: Vec<_> = resource.former_ids().collect();
             if former.is_empty() {
                 continue;
@@ -127,7 +127,7 @@ impl Index {
                 suffixes: resource.history.suffixes.clone(),
             });
         }
-        Self { candidates, by_name }
+        Ok(Self { candidates, by_name })
     }
 }
 
