@@ -112,7 +112,7 @@ fn build(files: &Files) -> Outcome {
     let files: Memory = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let options = Options { load_restriction: LoadRestriction::RootOnly, ..Options::default() };
     let built = AssertUnwindSafe(|| {
-        kustomize::build(&files, &FilePath::root(), &options).map(|built| built.into_yaml())
+        kustomize::build(&files, &FilePath::root(), &options).map(kustomize::Built::into_yaml)
     });
     match catch_unwind(built) {
         Ok(built) => built.map_err(|error| error.chain()),

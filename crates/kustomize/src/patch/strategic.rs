@@ -7,6 +7,7 @@ use manifest::yaml::{self, Step};
 use manifest::{Key, Map, Style, Text, Value};
 
 use crate::Error;
+use crate::error::expect_scalar;
 use crate::resource::Resource;
 
 use super::items::{append, has, set_element, unify, valid, value_of};
@@ -237,8 +238,12 @@ impl<'a> Merger<'a> {
         let mut all: Vec<Vec<String>> = Vec::new();
         let by_key = keys.iter().any(|key| !key.is_empty());
         let is_map = |item: &Value| matches!(item, Value::Map(_));
-        for item in dest.iter().filter(|_| by_key) {
-            expect_kind(Some(item), "MappingNode", is_map)?;
+        for item in &dest {
+            if by_key {
+                expect_kind(Some(item), "MappingNode", is_map)?;
+            } else {
+                expect_scalar(item)?;
+            }
         }
         for item in patch.into_iter().flatten().chain(&dest) {
             let values: Vec<_> = keys.iter().map(|key| value_of(item, key)).collect();
