@@ -34,6 +34,12 @@ pub struct Args {
     /// Address that serves /healthz and /readyz.
     #[arg(long, env = "HEALTH_ADDR", default_value = ":9440", value_parser = address)]
     pub health_addr: SocketAddr,
+    /// Address that takes push notices of registries; none are taken when not given.
+    #[arg(long, value_parser = address, requires = "webhook_token_file")]
+    pub webhook_addr: Option<SocketAddr>,
+    /// File of the token that senders of push notices must know.
+    #[arg(long, requires = "webhook_addr")]
+    pub webhook_token_file: Option<PathBuf>,
     /// Objects of a kind that are worked on at once.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent: u16,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apply::Clusters;
 use apply::watch::Watches;
+use tokio::time::Instant;
 
 use crate::events::Events;
 use crate::metrics::Metrics;
@@ -62,6 +63,8 @@ pub struct Context {
     pub begun: Begun,
     /// OCIRepositories that have said that nothing is new since something was.
     pub quiet: Mutex<HashSet<Key>>,
+    /// When a registry last gave notice of a push to the source of an OCIRepository.
+    pub noticed: Mutex<HashMap<Key, Instant>>,
     /// Registry clients, shared by objects with equal settings.
     pub registries: crate::oci_repository::Registries,
 }

@@ -15,6 +15,7 @@ mod oci_repository;
 mod operator;
 mod runtime;
 mod unfit;
+mod webhook;
 
 pub use args::Args;
 pub use operator::{Addresses, Operator, start};

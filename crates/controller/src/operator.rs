@@ -15,6 +15,7 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
+use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,8 @@ use crate::runtime::clock::Clock;
 use crate::runtime::queue::{Backoff, Queue, Requeue};
 use crate::runtime::server;
 use crate::runtime::slots::Slots;
-use crate::{kustomization, oci_repository};
+use crate::webhook::Guard;
+use crate::{kustomization, oci_repository, webhook};
 
 /// How long open work may take to end when the operator stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -52,6 +54,8 @@ pub struct Addresses {
     pub metrics: SocketAddr,
     /// `/healthz` and `/readyz`.
     pub health: SocketAddr,
+    /// Push notices, if they are taken.
+    pub webhook: Option<SocketAddr>,
 }
 
 /// Starts an operator for the cluster that `config` describes. A TLS provider must be installed.
@@ -66,10 +70,12 @@ pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Re
     let storage = server::listen(args.storage_addr).await?;
     let metrics = server::listen(args.metrics_addr).await?;
     let health = server::listen(args.health_addr).await?;
+    let webhook = webhook(&args).await?;
     let addresses = Addresses {
         storage: storage.local_addr()?,
         metrics: metrics.local_addr()?,
         health: health.local_addr()?,
+        webhook: webhook.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?,
     };
     let host = Args { storage_addr: addresses.storage, ..args.clone() }.advertised_host();
     let store = artifact::Store::open(&args.storage_path, &host, args.artifact_digest_algo)
@@ -84,6 +90,10 @@ pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Re
         stop.clone(),
     ));
     tasks.spawn(server::serve(health, server::probes(Arc::clone(&ready)), stop.clone()));
+    if let Some((listener, guard)) = webhook {
+        let router = webhook::router(Arc::clone(&context), guard);
+        tasks.spawn(server::serve(listener, router, stop.clone()));
+    }
     run_halves(&args, &context, &ready, &stop, &mut tasks);
     Ok(Operator { addresses, stop, tasks })
 }
@@ -102,6 +112,19 @@ impl Operator {
         });
         drained.await.context("open work did not end in time")
     }
+}
+
+/// The port of push notices and who may use it, if they are taken.
+async fn webhook(args: &Args) -> anyhow::Result<Option<(TcpListener, Guard)>> {
+    let (Some(address), Some(token)) = (args.webhook_addr, &args.webhook_token_file) else {
+        return Ok(None);
+    };
+    anyhow::ensure!(
+        args.controllers.contains(&Half::Source),
+        "--webhook-addr wakes OCIRepositories: add source to --controllers, or leave it out"
+    );
+    let guard = Guard::read(token)?;
+    Ok(Some((server::listen(address).await?, guard)))
 }
 
 fn context(
@@ -131,6 +154,7 @@ fn context(
         waiting: Waiting::default(),
         begun: Begun::default(),
         quiet: std::sync::Mutex::default(),
+        noticed: std::sync::Mutex::default(),
         registries: oci_repository::Registries::default(),
         store: Arc::new(store),
         clock,

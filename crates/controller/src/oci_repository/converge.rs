@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::registries::PinQuestion;
 use super::request::Request;
 use super::status::{Facts, OWNED, Stored, beginning, disappeared, progressing};
+use super::triggers::last_notice;
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::annotation;
@@ -226,7 +227,8 @@ impl Attempt<'_> {
     }
 
     /// From when on an answer that somebody else was given is new enough: what was asked for by a
-    /// person, or by a change of the spec, is always asked for anew.
+    /// person, or by a change of the spec, is always asked for anew; and nothing that was known
+    /// before the last notice of a push counts.
     pub(super) fn since(&self) -> Instant {
         let observed = self.status.observed_generation == Some(self.facts.generation);
         let age = if observed && !self.is_requested() {
@@ -234,7 +236,8 @@ impl Attempt<'_> {
         } else {
             Duration::ZERO
         };
-        self.began.checked_sub(age).unwrap_or(self.began)
+        let since = self.began.checked_sub(age).unwrap_or(self.began);
+        last_notice(self.context, self.key).map_or(since, |noticed| since.max(noticed))
     }
 
     /// Where an artifact of the object is stored.

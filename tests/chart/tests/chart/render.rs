@@ -167,3 +167,26 @@ fn a_digest_wins_over_a_tag_and_a_monitor_is_asked_for() {
     let service = object(&objects, "Service", NAME);
     assert_eq!(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][1]["name"]);
 }
+
+#[test]
+fn notices_are_taken_with_a_token_only() {
+    let mounted = |objects: &[Value]| {
+        let pod = &object(objects, "Deployment", NAME)["spec"]["template"]["spec"];
+        let volume = pod["volumes"].as_array().unwrap().iter().find(|it| it["name"] == "webhook");
+        volume.map(|volume| volume["secret"]["secretName"].clone())
+    };
+    assert_eq!(mounted(&template(&[])), None);
+    let objects = template(&["webhook.tokenSecret=\"notices\""]);
+    assert_eq!(mounted(&objects), Some("notices".into()));
+    let mut line = vec!["sluice-controller".to_owned()];
+    line.extend(args_of(&objects));
+    let args = controller::Args::try_parse_from(line).unwrap();
+    let container =
+        &object(&objects, "Deployment", NAME)["spec"]["template"]["spec"]["containers"][0];
+    let mount = container["volumeMounts"][2]["mountPath"].as_str().unwrap();
+    assert_eq!(args.webhook_token_file.unwrap(), std::path::Path::new(mount).join("token"));
+    let port = &container["ports"][3];
+    assert_eq!(port["containerPort"], args.webhook_addr.unwrap().port());
+    let service = object(&objects, "Service", NAME);
+    assert_eq!(service["spec"]["ports"][1]["targetPort"], port["name"]);
+}

@@ -21,3 +21,4 @@ mod source_tls;
 mod steady;
 mod sync;
 mod verify;
+mod webhook;
