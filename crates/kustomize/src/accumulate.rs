@@ -212,7 +212,7 @@ impl Build<'_> {
     }
 
     /// Kustomize asks its schema where objects live of kinds that it does not know without.
-    fn meet(&mut self, resources: &[Resource]) {
+    pub(crate) fn meet(&mut self, resources: &[Resource]) {
         if self.has_schema || self.built_in != BuiltIn::Absent {
             return;
         }

@@ -121,6 +121,7 @@ impl Build<'_> {
             for resource in inline.iter_mut().filter(|_| self.traced) {
                 resource.history.origin = Some(Origin { path: path.clone(), ..Origin::default() });
             }
+            self.meet(&inline);
             gathered.resources.append(inline)?;
         }
         for entry in named {

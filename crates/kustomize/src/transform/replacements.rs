@@ -42,8 +42,14 @@ fn incomplete() -> Error {
 }
 
 fn ids(resource: &Resource) -> Result<Vec<Id>, Error> {
-    // The reference keeps former names in a text with commas between them, and empty ones not at all.
-    if resource.former_ids().any(|id| id.name.is_empty() || id.name.contains(',')) {
+    // The reference keeps former names in one text, with a comma before each that is not the first.
+    let mut names = String::new();
+    for former in &resource.history.former {
+        let comma = if names.is_empty() { "" } else { "," };
+        names.extend([comma, &former.name]);
+    }
+    let count = resource.history.former.len();
+    if count > 0 && names.split(',').count() != count {
         return Err(Error::rule(
             "number of previous names, number of previous namespaces, number of previous kinds not \
              equal",
