@@ -42,14 +42,11 @@ fn incomplete() -> Error {
 }
 
 fn ids(resource: &Resource) -> Result<Vec<Id>, Error> {
-    // The reference keeps former names in one text, with a comma before each that is not the first.
-    let mut names = String::new();
-    for former in &resource.history.former {
-        let comma = if names.is_empty() { "" } else { "," };
-        names.extend([comma, &former.name]);
-    }
-    let count = resource.history.former.len();
-    if count > 0 && names.split(',').count() != count {
+    // The reference keeps former names in one text, between commas, and empty ones not at all.
+    let former = &resource.history.former;
+    let named = former.iter().filter(|former| !former.name.is_empty());
+    let count: usize = named.map(|former| former.name.split(',').count()).sum();
+    if count > 0 && count != former.len() {
         return Err(Error::rule(
             "number of previous names, number of previous namespaces, number of previous kinds not \
              equal",
@@ -352,7 +349,9 @@ fn matching_items(
     if create.is_some() && !items.iter().any(fits) {
         items.push(match name {
             "" => pattern.into(),
-            name => Map::from_iter([(name.to_owned(), yaml::resolve_plain(pattern))]).into(),
+            name => {
+                Map::from_iter([(name.to_owned(), Text::new(pattern, Style::Open).into())]).into()
+            }
         });
     }
     for item in items.iter_mut() {
