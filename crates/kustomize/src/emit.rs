@@ -3,7 +3,7 @@
 use manifest::yaml;
 use manifest::{Object, Value};
 
-use crate::error::During;
+use crate::error::{During, settle};
 use crate::kustomization::Kustomization;
 use crate::manifests;
 use crate::resource::{Id, Origin, Resource, map_in};
@@ -123,7 +123,7 @@ impl Finish {
         if resource.flow {
             resource.value.unfold();
         }
-        resource.value.settle().map_err(|error| Error::rule(error.to_string()))
+        settle(&mut resource.value)
     }
 }
 

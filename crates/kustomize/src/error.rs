@@ -92,6 +92,11 @@ impl Error {
     }
 }
 
+/// Makes a value what it is once it was printed and read again.
+pub(crate) fn settle(value: &mut Value) -> Result<(), Error> {
+    value.settle().map_err(|error| Error::rule(error.to_string()))
+}
+
 /// Refuses lists and mappings.
 pub(crate) fn expect_scalar(value: &Value) -> Result<(), Error> {
     match value {

@@ -10,7 +10,9 @@ use crate::load::Location;
 use crate::manifests;
 use crate::resource::Resource;
 use crate::resources::Resources;
-use crate::transform::{images, labels, names, namespace, patches, replacements, replicas};
+use crate::transform::{
+    annotations, images, labels, names, namespace, patches, replacements, replicas,
+};
 use crate::turn::Turn;
 use crate::{Error, builtin, decode};
 
@@ -136,9 +138,9 @@ impl Build<'_> {
         if !file.labels.is_empty() || common.is_some() {
             self.note(layer, "LabelTransformer", turn);
         }
-        let annotations = &file.common_annotations;
-        if !annotations.is_empty() {
-            turn.then(|one| labels::one(one, annotations, &config.common_annotations));
+        let texts = &file.common_annotations;
+        if !texts.is_empty() {
+            turn.then(|one| annotations::one(one, texts, &config.common_annotations));
             self.note(layer, "AnnotationsTransformer", turn);
         }
         Ok(())

@@ -163,9 +163,7 @@ impl Value {
             }
             Self::String(text) if text.style() == Style::Open => {
                 *self = yaml::resolve_plain(text);
-                if !matches!(self, Self::String(text) if text.style() == Style::Open) {
-                    self.settle()?;
-                }
+                self.settle()?;
             }
             Self::String(text) => text.settle()?,
             Self::Number(numeral) => numeral.spelling = None,

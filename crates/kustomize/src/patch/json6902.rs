@@ -4,6 +4,7 @@ use manifest::value::{Number, Numeral};
 use manifest::{Map, Text, Value, yaml};
 
 use crate::Error;
+use crate::error::settle;
 use crate::resource::{bounded, map_of};
 use crate::unquoted;
 
@@ -58,7 +59,7 @@ impl JsonPatch {
 
     /// Applies every operation in order.
     pub(crate) fn apply(&self, document: &mut Value) -> Result<(), Error> {
-        document.settle().map_err(|error| Error::rule(error.to_string()))?;
+        settle(document)?;
         for operation in &self.0 {
             operation.apply(document).map_err(Error::Rule)?;
             bounded(document)?;

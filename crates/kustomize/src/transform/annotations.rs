@@ -1,17 +1,3 @@
-//! Annotations on every object.
+//! Annotations on every object, which are set as labels are.
 
-use crate::Error;
-use crate::fieldspec::FieldSpec;
-use crate::kustomization::Texts;
-use crate::resources::Resources;
-
-use super::labels;
-
-/// Sets annotations where the specs say.
-pub(crate) fn apply(
-    resources: &mut Resources,
-    annotations: &Texts,
-    fields: &[FieldSpec],
-) -> Result<(), Error> {
-    labels::apply(resources, annotations, fields)
-}
+pub(crate) use super::labels::{apply, one};

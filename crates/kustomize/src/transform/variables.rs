@@ -6,6 +6,7 @@ use manifest::value::Number;
 use manifest::{Gvk, Style, Value, path};
 
 use crate::Error;
+use crate::error::settle;
 use crate::fieldspec::{Create, FieldSpec, visit};
 use crate::kustomization::{Variable, VariableObject};
 use crate::resource::{Id, TEXT_BYTES_MAX, gvk_text};
@@ -176,11 +177,11 @@ fn expand_text(value: &mut Value, values: &BTreeMap<String, Value>) -> Result<()
     match text.style() {
         Style::Timestamp | Style::Truth => {}
         Style::Misplaced(_) => {
-            return value.settle().map_err(|error| Error::rule(error.to_string()));
+            return settle(value);
         }
         style => {
             if style == Style::Binary {
-                value.settle().map_err(|error| Error::rule(error.to_string()))?;
+                settle(value)?;
             }
             *value = expand(&value.to_text(), values);
             unquoted::texts(value)?;
