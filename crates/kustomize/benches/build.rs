@@ -1,9 +1,11 @@
 //! How long a build takes: `cargo bench -p sluice-kustomize`.
 //!
 //! The trees are made here, like those that people publish; throughput counts the bytes of all
-//! files that a build reads, and covers reading, building and printing on one thread.
+//! files that a build reads, and covers reading, building and printing, as the command line does it:
+//! a large build on all processors.
 
 use std::fmt::Write;
+use std::thread::available_parallelism;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
@@ -23,8 +25,10 @@ fn run(bencher: Bencher<'_, '_>, texts: Texts, root: &str) {
     let bytes: usize = texts.iter().map(|(_, text)| text.len()).sum();
     let files: Memory = texts.into_iter().collect();
     let root = FilePath::root().join_clamped(root);
+    let threads = available_parallelism().expect("the processors are counted");
+    let options = Options { threads, ..Options::default() };
     bencher.counter(BytesCount::new(bytes)).bench_local(|| {
-        let built = kustomize::build(black_box(&files), &root, &Options::default());
+        let built = kustomize::build(black_box(&files), &root, &options);
         built.expect("the tree builds").into_yaml()
     });
 }

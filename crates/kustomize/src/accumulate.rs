@@ -34,6 +34,8 @@ pub(crate) struct Build<'a> {
     has_schema: bool,
     /// Whether the root asks where things come from.
     pub(crate) traced: bool,
+    /// How many threads may be used.
+    pub(crate) threads: usize,
 }
 
 /// What has been gathered so far.
@@ -65,6 +67,7 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
         root: root.clone(),
         has_schema: false,
         traced: false,
+        threads: options.threads.get(),
     };
     let at = Location { directory: root.clone(), above: Vec::new() };
     build.loader.confirm(root)?;
@@ -76,22 +79,22 @@ pub(crate) fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Re
     hash::apply(&mut gathered.resources)?;
     let config = gathered.fields.get();
     let resources = &mut gathered.resources;
-    let mut references = References::new(resources, &config.name_reference)?;
+    let references = References::new(resources, &config.name_reference)?;
     let finish = emit::Finish::new(&layer.file, options);
     let mut turn = Turn::default();
     turn.then(|one| references.update(one));
     if !gathered.variables.is_empty() {
         // The value of a variable is the last that a field has.
-        std::mem::take(&mut turn).run(&mut resources.0)?;
+        std::mem::take(&mut turn).run(&mut resources.0, build.threads)?;
         variables::resolve(resources, &gathered.variables, &config.var_reference)?;
     }
     emit::order(resources, &layer.file, options)?;
     turn.then(emit::expect_name);
     turn.then(|one| finish.apply(one));
-    turn.run(&mut resources.0)?;
+    turn.run(&mut resources.0, build.threads)?;
     resources.drop_deleted();
     let documents = gathered.resources.0.into_iter().map(|resource| resource.value).collect();
-    Ok(Built { documents, warnings: build.warnings })
+    Ok(Built { documents, warnings: build.warnings, threads: build.threads })
 }
 
 impl Build<'_> {
@@ -190,7 +193,7 @@ impl Build<'_> {
         let step = || format!("accumulating resources from '{entry}'");
         let read = |build: &mut Self| {
             let text = build.loader.load_text(&layer.at, entry)?;
-            manifests::read(&text).map_err(|error| error.in_file(entry))
+            manifests::read(&text, build.threads).map_err(|error| error.in_file(entry))
         };
         let in_step = |error: Error| match error {
             Error::Refused(_) | Error::Limit(_) => error,

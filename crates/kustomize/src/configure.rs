@@ -113,7 +113,7 @@ impl Build<'_> {
         let mut gathered = Gathered::default();
         let mut named = Vec::new();
         for entry in entries {
-            let Ok(mut inline) = manifests::read(entry) else {
+            let Ok(mut inline) = manifests::read(entry, 1) else {
                 named.push(entry);
                 continue;
             };

@@ -42,14 +42,16 @@ mod transform;
 mod turn;
 mod unquoted;
 
-use manifest::{Object, Value};
+use std::num::NonZeroUsize;
+
+use manifest::{Object, Value, parts, yaml};
 
 pub use error::Error;
 use files::{FilePath, Files};
 pub use kustomization::FILE_NAMES;
 
 /// How a build goes beyond what the files say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Which files a kustomization may read.
     pub load_restriction: LoadRestriction,
@@ -57,6 +59,19 @@ pub struct Options {
     pub order: Order,
     /// Whether every object is labelled as managed, as if `buildMetadata` asked for it.
     pub managed_by_label: bool,
+    /// How many threads a large build may use. The result is the same.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            load_restriction: LoadRestriction::default(),
+            order: Order::default(),
+            managed_by_label: false,
+            threads: NonZeroUsize::MIN,
+        }
+    }
 }
 
 /// Which files a kustomization may read.
@@ -88,17 +103,26 @@ pub struct Built {
     pub documents: Vec<Value>,
     /// Deprecated fields that were used, as kustomize words it.
     pub warnings: Vec<String>,
+    threads: usize,
 }
+
+/// The fewest documents that a thread is started to print.
+const PART_MIN: usize = 200;
 
 impl Built {
     /// The objects as kustomize prints them. Each is given up once it is printed, while it is near.
-    pub fn into_yaml(self) -> String {
-        let mut out = String::new();
-        for document in self.documents {
-            if !out.is_empty() {
-                out.push_str("---\n");
-            }
-            manifest::yaml::write(&document, &mut out);
+    pub fn into_yaml(mut self) -> String {
+        let size = parts::size_of_each(self.documents.len(), self.threads, PART_MIN);
+        let mut pieces = Vec::new();
+        while !self.documents.is_empty() {
+            let others = self.documents.split_off(size.min(self.documents.len()));
+            pieces.push(std::mem::replace(&mut self.documents, others));
+        }
+        let mut texts = parts::each(pieces, print).into_iter();
+        let mut out = texts.next().unwrap_or_default();
+        for text in texts {
+            out.push_str("---\n");
+            out.push_str(&text);
         }
         out
     }
@@ -114,4 +138,15 @@ impl Built {
 /// Fails with the step that failed and what led to it; [`Error::chain`] is kustomize's wording.
 pub fn build(files: &dyn Files, root: &FilePath, options: &Options) -> Result<Built, Error> {
     accumulate::build(files, root, options)
+}
+
+fn print(documents: Vec<Value>) -> String {
+    let mut out = String::new();
+    for document in documents {
+        if !out.is_empty() {
+            out.push_str("---\n");
+        }
+        yaml::write(&document, &mut out);
+    }
+    out
 }

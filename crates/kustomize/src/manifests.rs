@@ -8,8 +8,8 @@ use crate::Error;
 use crate::resource::Resource;
 
 /// Reads the objects of a manifest's text; lists are taken apart.
-pub(crate) fn read(text: &str) -> Result<Vec<Resource>, ReadError> {
-    let documents = yaml::read_as_written(text)?;
+pub(crate) fn read(text: &str, threads: usize) -> Result<Vec<Resource>, ReadError> {
+    let documents = yaml::read_as_written(text, threads)?;
     let alone = documents.len() == 1;
     let mut queue = Vec::new();
     for document in documents {

@@ -3,7 +3,7 @@
 //! The reference puts one node into every field that a label or an annotation is added to. What
 //! later writes to one of these fields writes to all of them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use manifest::{Key, Value};
 
@@ -25,7 +25,7 @@ pub(crate) struct Place {
 }
 
 /// The names of fields, from the root; many places have them in common.
-pub(crate) type Parts = Rc<[Key]>;
+pub(crate) type Parts = Arc<[Key]>;
 
 impl Shared {
     /// Makes the values at some places one, which is a text.

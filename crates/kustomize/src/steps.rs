@@ -60,11 +60,11 @@ impl Build<'_> {
             self.note(layer, "SuffixTransformer", &mut turn);
         }
         if let Err(error) = self.set_labels(layer, config, &mut turn) {
-            turn.run(&mut resources.0)?;
+            turn.run(&mut resources.0, self.threads)?;
             return Err(error);
         }
         if !patches.json.is_empty() || !file.replicas.is_empty() {
-            std::mem::take(&mut turn).run(&mut resources.0)?;
+            std::mem::take(&mut turn).run(&mut resources.0, self.threads)?;
         }
         for patch in &patches.json {
             patch.apply(resources)?;
@@ -79,7 +79,7 @@ impl Build<'_> {
             turn.then(move |one| change.apply(one, &config.images));
             self.note(layer, "ImageTagTransformer", &mut turn);
         }
-        turn.run(&mut resources.0)?;
+        turn.run(&mut resources.0, self.threads)?;
         if !file.replacements.is_empty() {
             let entries = self.replacements(at, &file.replacements).map_err(|error| {
                 let config = serde_json::json!({ "Replacements": file.replacements });

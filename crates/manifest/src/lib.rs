@@ -17,6 +17,7 @@
 mod id;
 mod map;
 mod object;
+pub mod parts;
 pub mod path;
 pub mod pattern;
 pub mod scope;

@@ -83,7 +83,8 @@ pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
     let options = Options {
         load_restriction: LoadRestriction::Tree,
         order: Order::Fifo,
-        managed_by_label: false,
+        // The operator builds several at a time.
+        ..Options::default()
     };
     let build = |error: kustomize::Error| Error::Build(error.chain());
     let mut built = kustomize::build(&composed, &root, &options).map_err(build)?;

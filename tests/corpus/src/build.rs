@@ -110,6 +110,7 @@ fn krusty_case(case: &Path) -> anyhow::Result<Option<String>> {
             _ => Order::Legacy,
         },
         managed_by_label: asks("managed_by_label"),
+        ..Options::default()
     };
     let root = FilePath::root().join_clamped("in").join_clamped(root.trim());
     let result = kustomize::build(&files, &root, &options);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -103,7 +105,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Reorder::None => Order::Fifo,
     };
     let managed_by_label = args.enable_managedby_label.unwrap_or_default();
-    let options = Options { load_restriction, order, managed_by_label };
+    let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let options = Options { load_restriction, order, managed_by_label, threads };
     let built = kustomize::build(&files, &root, &options)
         .map_err(|error| anyhow::anyhow!(error.chain()))?;
     let mut err = std::io::stderr().lock();

@@ -49,7 +49,7 @@ pub(crate) fn load(
             return Err(Error::rule(text));
         }
     };
-    let patch = match (manifests::read(&text), JsonPatch::parse(&text)) {
+    let patch = match (manifests::read(&text, 1), JsonPatch::parse(&text)) {
         (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
             let text = format!("illegally qualifies as both an SM and JSON patch: {source}");
             return Err(Error::rule(text));
@@ -179,11 +179,11 @@ pub(crate) fn load_strategic(
 ) -> Result<Vec<Resource>, Error> {
     let mut patches = Vec::new();
     for entry in entries {
-        if let Ok(mut inline) = manifests::read(entry) {
+        if let Ok(mut inline) = manifests::read(entry, 1) {
             patches.append(&mut inline);
         } else {
             let text = loader.load_text(at, entry)?;
-            patches.append(&mut manifests::read(&text).map_err(|error| error.in_file(entry))?);
+            patches.append(&mut manifests::read(&text, 1).map_err(|error| error.in_file(entry))?);
         }
     }
     if patches.is_empty() {

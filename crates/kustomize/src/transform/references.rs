@@ -1,7 +1,6 @@
 //! Names by which objects refer to others, after those others were renamed.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use manifest::{Gvk, Value};
 
@@ -31,9 +30,8 @@ struct Index {
 /// Updates references to renamed objects.
 pub(crate) struct References<'a> {
     index: Index,
-    kinds: &'a [Reference],
-    /// The fields of the kinds that were met, each with the kind that it refers to.
-    met: Vec<(Gvk, Rc<[Field<'a>]>)>,
+    /// The fields of every kind that there is.
+    fields: Vec<(Gvk, Vec<Field<'a>>)>,
 }
 
 /// A field and the kind that it refers to.
@@ -42,12 +40,16 @@ type Field<'a> = (&'a FieldSpec, &'a Reference);
 impl<'a> References<'a> {
     /// Looks at what all objects are called and were called.
     pub(crate) fn new(resources: &Resources, references: &'a [Reference]) -> Result<Self, Error> {
-        Ok(Self { index: Index::new(resources)?, kinds: references, met: Vec::new() })
+        let mut this = Self { index: Index::new(resources)?, fields: Vec::new() };
+        for resource in &resources.0 {
+            this.meet(resource, references);
+        }
+        Ok(this)
     }
 
     /// Updates every reference of one object.
-    pub(crate) fn update(&mut self, resource: &mut Resource) -> Result<(), Error> {
-        for (field, reference) in &*self.fields_of(resource) {
+    pub(crate) fn update(&self, resource: &mut Resource) -> Result<(), Error> {
+        for (field, reference) in self.fields_of(resource).into_iter().flatten() {
             if !field.leads_somewhere(&resource.value) {
                 continue;
             }
@@ -64,20 +66,26 @@ impl<'a> References<'a> {
         Ok(())
     }
 
-    fn fields_of(&mut self, resource: &Resource) -> Rc<[Field<'a>]> {
+    fn fields_of(&self, resource: &Resource) -> Option<&[Field<'a>]> {
         let (group, version) = resource.group_version();
         let kind = resource.original_kind();
-        let is_met = |gvk: &Gvk| gvk.kind == kind && gvk.group == group && gvk.version == version;
-        if let Some((_, fields)) = self.met.iter().find(|(gvk, _)| is_met(gvk)) {
-            return Rc::clone(fields);
+        let is_it = |gvk: &Gvk| gvk.kind == kind && gvk.group == group && gvk.version == version;
+        let found = self.fields.iter().find(|(gvk, _)| is_it(gvk));
+        found.map(|(_, fields)| fields.as_slice())
+    }
+
+    fn meet(&mut self, resource: &Resource, references: &'a [Reference]) {
+        if self.fields_of(resource).is_some() {
+            return;
         }
-        let gvk = Gvk { group: group.into(), version: version.into(), kind: kind.into() };
+        let (group, version) = resource.group_version();
+        let kind = resource.original_kind().into();
+        let gvk = Gvk { group: group.into(), version: version.into(), kind };
         let of =
             |reference: &'a Reference| reference.fields.iter().map(move |field| (field, reference));
-        let fields = self.kinds.iter().flat_map(of).filter(|(field, _)| field.selects(&gvk));
-        let fields: Rc<[_]> = fields.collect();
-        self.met.push((gvk, Rc::clone(&fields)));
-        fields
+        let fields = references.iter().flat_map(of).filter(|(field, _)| field.selects(&gvk));
+        let fields = fields.collect();
+        self.fields.push((gvk, fields));
     }
 }
 

@@ -10,12 +10,42 @@ use super::Dialect;
 use super::builder::{Builder, Node, Place};
 use super::read::Document;
 use super::text::{self, Line};
+use crate::parts;
 
 /// Longer keys are left to the full parser, which knows how long a key may be.
 const KEY_BYTES_MAX: usize = 512;
 
-/// Reads all documents that hold anything.
-pub(super) fn documents(text: &str, dialect: Dialect) -> Option<Vec<Document>> {
+/// The least that a thread is started for.
+const PIECE_BYTES_MIN: usize = 128 << 10;
+
+/// Reads all documents that hold anything, on at most `threads` threads.
+pub(super) fn documents(text: &str, dialect: Dialect, threads: usize) -> Option<Vec<Document>> {
+    let read = parts::each(pieces(text, threads), |text| piece(text, dialect));
+    let mut read = read.into_iter();
+    let mut all = read.next()??;
+    for documents in read {
+        all.append(&mut documents?);
+    }
+    Some(all)
+}
+
+/// Cuts a text in about equal pieces, each of whole documents: a line that begins with three dashes
+/// ends one wherever it stands.
+fn pieces(text: &str, threads: usize) -> Vec<&str> {
+    let size = parts::size_of_each(text.len(), threads, PIECE_BYTES_MIN);
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while rest.len() > size {
+        let nominal = rest.as_bytes()[size..].windows(4).position(|found| found == b"\n---");
+        let Some(at) = nominal else { break };
+        let (piece, others) = rest.split_at(size + at + 1);
+        pieces.push(piece);
+        rest = others;
+    }
+    pieces.push(rest);
+    pieces
+}
+
+fn piece(text: &str, dialect: Dialect) -> Option<Vec<Document>> {
     if !text::is_ordinary(text) {
         return None;
     }
@@ -353,7 +383,7 @@ mod tests {
         #[test]
         fn what_it_reads_is_what_the_full_parser_reads(text in text()) {
             for dialect in [Dialect::Manifest, Dialect::Configuration] {
-                if let Some(fast) = documents(&text, dialect) {
+                if let Some(fast) = documents(&text, dialect, 1) {
                     prop_assert_eq!(Ok(fast), read::parsed(&text, dialect), "{:?}", text);
                 }
             }

@@ -36,7 +36,7 @@ pub enum Dialect {
 
 /// Reads every document of a file of manifests; empty documents are left out.
 pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
-    let mut documents = read_as_written(text)?;
+    let mut documents = read_as_written(text, 1)?;
     for document in &mut documents {
         document.value.settle()?;
     }
@@ -45,8 +45,9 @@ pub fn read_manifests(text: &str) -> Result<Vec<Document>, Error> {
 
 /// Reads every document of a file of manifests as [`read_manifests`] does, but with the spelling and
 /// style of all scalars, which a build may still need: [`Value::settle`] makes them what they mean.
-pub fn read_as_written(text: &str) -> Result<Vec<Document>, Error> {
-    read::documents(text, Dialect::Manifest)
+/// A large file is read on at most `threads` threads.
+pub fn read_as_written(text: &str, threads: usize) -> Result<Vec<Document>, Error> {
+    read::documents(text, Dialect::Manifest, threads)
 }
 
 /// What the fast reader makes of a text, if it reads it, and what the full parser does: fuzzing
@@ -56,12 +57,12 @@ pub fn read_both_ways(
     text: &str,
     dialect: Dialect,
 ) -> (Option<Vec<Document>>, Result<Vec<Document>, Error>) {
-    (block::documents(text, dialect), read::parsed(text, dialect))
+    (block::documents(text, dialect, 1), read::parsed(text, dialect))
 }
 
 /// Reads the first document of a configuration file; an empty file is null.
 pub fn read_configuration(text: &str) -> Result<Value, Error> {
-    let documents = read::documents(text, Dialect::Configuration)?;
+    let documents = read::documents(text, Dialect::Configuration, 1)?;
     Ok(documents.into_iter().next().map_or(Value::Null, |document| document.value))
 }
 

@@ -90,7 +90,11 @@ pub enum Step {
 }
 
 /// Reads all documents that hold anything.
-pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, Error> {
+pub(super) fn documents(
+    text: &str,
+    dialect: Dialect,
+    threads: usize,
+) -> Result<Vec<Document>, Error> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(Error::Limit("document size"));
     }
@@ -102,7 +106,7 @@ pub(super) fn documents(text: &str, dialect: Dialect) -> Result<Vec<Document>, E
     } else {
         text
     };
-    match block::documents(text, dialect) {
+    match block::documents(text, dialect, threads) {
         Some(documents) => Ok(documents),
         None => parsed(text, dialect),
     }
