@@ -67,6 +67,10 @@ pub trait Cluster: Send + Sync {
     /// What an apply would make of the object.
     fn dry_run(&self, object: &Object) -> impl Future<Output = Result<Object, Refusal>> + Send;
 
+    /// Asks whether the object could be created if it were not there: the refusal of a try to create
+    /// it, and 409 if only that it is there speaks against it.
+    fn try_create(&self, object: &Object) -> impl Future<Output = Result<(), Refusal>> + Send;
+
     /// Applies the object server-side, as the owner of all its fields.
     fn apply(&self, object: &Object) -> impl Future<Output = Result<Object, Refusal>> + Send;
 

@@ -37,6 +37,9 @@ pub enum Refusal {
         /// The server's message.
         message: String,
     },
+    /// What was awaited did not happen in time.
+    #[error("context deadline exceeded")]
+    Deadline,
     /// The API server did not answer, or answered with something else than an object.
     #[error("{0}")]
     Transport(String),
@@ -84,6 +87,10 @@ pub enum Operation {
     Apply,
     /// Deleting it.
     Delete,
+    /// Deleting it because it cannot be changed.
+    DeleteImmutable,
+    /// Awaiting its end because it cannot be changed.
+    AwaitImmutable,
 }
 
 /// One object that was refused.
@@ -108,6 +115,14 @@ impl fmt::Display for ObjectError {
             }
             Operation::Apply => write!(out, "{subject} apply failed: {refusal}"),
             Operation::Delete => write!(out, "{subject} delete failed: {refusal}"),
+            Operation::DeleteImmutable => write!(
+                out,
+                "{subject} immutable field detected, failed to delete object: {refusal}"
+            ),
+            Operation::AwaitImmutable => write!(
+                out,
+                "{subject} immutable field detected, failed to wait for object to be deleted: {refusal}"
+            ),
             Operation::DryRun => match refusal {
                 Refusal::NoNamespace => write!(out, "{subject} namespace not specified: {refusal}"),
                 Refusal::Api { code: 404, .. } => write!(out, "{subject} not found: {refusal}"),
@@ -126,6 +141,9 @@ pub enum Error {
     /// Objects that were refused, in apply order.
     #[error("{}", list(.0))]
     Objects(Vec<ObjectError>),
+    /// The rules of ignored fields cannot be followed.
+    #[error(transparent)]
+    Ignore(#[from] plan::ignore::Error),
     /// A stage that the next one needs did not become ready.
     #[error("{0}")]
     Stage(crate::wait::Unhealthy),

@@ -1,15 +1,17 @@
 //! Carrying out plans, stage by stage (kustomization.md, 9.2 and 9.3).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use manifest::{Object, ObjectId, Value};
+use manifest::{GroupKind, Object, ObjectId, Value};
 use plan::health::{Health, health};
 use plan::inventory::Entry;
 use plan::stage::rank;
-use plan::{Action, Plan, Stage, Step};
+use plan::{Action, Plan, Policy, Stage, Step};
 
 use crate::cluster::Cluster;
+use crate::end::ended;
 use crate::error::{Error, ObjectError, Operation};
 use crate::observe::observe;
 use crate::wait::{Target, Timer};
@@ -19,6 +21,12 @@ use crate::wait::{Target, Timer};
 pub struct Settings {
     /// Objects observed or applied at once.
     pub concurrency: usize,
+    /// What users and flags say about it.
+    pub policy: Policy,
+    /// Kinds that are applied in a stage of their own.
+    pub custom_kinds: Vec<GroupKind>,
+    /// How long the end of an object is awaited that is created anew.
+    pub timeout: Duration,
 }
 
 /// What has been applied so far.
@@ -48,7 +56,7 @@ pub struct Stages<'a, C, T> {
 impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
     /// Sorts the objects of an apply into stages.
     pub fn new(cluster: &'a C, timer: &'a T, objects: Vec<Object>, settings: Settings) -> Self {
-        let rest = plan::stages(objects, &[]).into_iter();
+        let rest = plan::stages(objects, &settings.custom_kinds).into_iter();
         Self { cluster, timer, settings, rest, applied: Applied::default() }
     }
 
@@ -60,12 +68,14 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
     /// Observes and plans the next stage; `None` after the last one. Nothing is written.
     pub async fn plan(&mut self) -> Result<Option<(Stage, Plan)>, Error> {
         let Some((stage, objects)) = self.rest.next() else { return Ok(None) };
-        let observed = observe(self.cluster, objects, self.settings.concurrency).await?;
+        let observed =
+            observe(self.cluster, objects, &self.settings.policy, self.settings.concurrency);
+        let observed = observed.await?;
         let now = self.timer.now();
         for live in observed.iter().filter_map(|(_, observed)| observed.live.as_ref()) {
             self.applied.states.insert(live.id(), health(live, now));
         }
-        Ok(Some((stage, plan::plan(observed))))
+        Ok(Some((stage, plan::plan(observed, &self.settings.policy)?)))
     }
 
     /// Carries out the plan of a stage, bounded-parallel inside a rank. After the first error no
@@ -90,7 +100,7 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
         let mut written = Vec::with_capacity(steps.len());
         for rank in steps.chunk_by(|a, b| rank(a.object.kind()) == rank(b.object.kind())) {
-            let applies: Vec<_> = rank.iter().map(|step| apply_one(self.cluster, step)).collect();
+            let applies: Vec<_> = rank.iter().map(|step| self.apply_one(step)).collect();
             let mut answers = stream::iter(applies).buffered(self.settings.concurrency);
             while let Some(object) =
                 answers.try_next().await.map_err(|error| Error::Objects(vec![error]))?
@@ -100,6 +110,29 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
         }
         Ok(written)
     }
+
+    async fn apply_one(&self, step: &Step) -> Result<Object, ObjectError> {
+        let (cluster, object) = (self.cluster, &step.object);
+        let fail = |operation| move |refusal| ObjectError { id: object.id(), operation, refusal };
+        match &step.action {
+            Action::Configure { takeover: Some(operations), .. } => {
+                cluster.patch(object, operations).await.map_err(fail(Operation::Takeover))?;
+            }
+            Action::Recreate { uid } => {
+                let (id, version) = (object.id(), object.gvk().version);
+                cluster
+                    .delete(&id, &version, uid)
+                    .await
+                    .map_err(fail(Operation::DeleteImmutable))?;
+                let (timer, timeout) = (self.timer, self.settings.timeout);
+                ended(cluster, timer, &[Entry::of(object)], timeout)
+                    .await
+                    .map_err(fail(Operation::AwaitImmutable))?;
+            }
+            _ => {}
+        }
+        cluster.apply(object).await.map_err(fail(Operation::Apply))
+    }
 }
 
 /// A Job that removes itself when it is done may be gone before anyone looks.
@@ -107,15 +140,4 @@ fn target(object: &Object) -> Target {
     let vanishes = object.kind() == "Job"
         && object.at(&["spec", "ttlSecondsAfterFinished"]).and_then(Value::as_i64).is_some();
     Target { id: object.id(), version: object.gvk().version, may_vanish: vanishes }
-}
-
-async fn apply_one<C: Cluster>(cluster: &C, step: &Step) -> Result<Object, ObjectError> {
-    let fail = |operation| {
-        let id = step.object.id();
-        move |refusal| ObjectError { id, operation, refusal }
-    };
-    if let Action::Configure { takeover: Some(operations), .. } = &step.action {
-        cluster.patch(&step.object, operations).await.map_err(fail(Operation::Takeover))?;
-    }
-    cluster.apply(&step.object).await.map_err(fail(Operation::Apply))
 }

@@ -219,6 +219,16 @@ impl Cluster for KubeCluster {
         self.write(object, "&dryRun=All").await
     }
 
+    async fn try_create(&self, object: &Object) -> Result<(), Refusal> {
+        let gvk = object.gvk();
+        let resource = self.resource(&gvk).await?;
+        let path = collection(&gvk, &resource, object.namespace())?;
+        let uri = format!("{path}?fieldManager={}&dryRun=All", plan::ownership::APPLY_MANAGER);
+        let body = serde_json::to_vec(object).map_err(malformed)?;
+        self.send(Method::POST, &uri, Some(("application/json", body))).await?;
+        Ok(())
+    }
+
     async fn apply(&self, object: &Object) -> Result<Object, Refusal> {
         self.write(object, "").await
     }
@@ -259,9 +269,14 @@ fn malformed(error: impl std::fmt::Display) -> Refusal {
     Refusal::Transport(format!("malformed answer or object: {error}"))
 }
 
-/// The address of an object. Every part is checked and escaped: manifests choose them.
+/// The address of an object.
 fn path(gvk: &Gvk, resource: &Resource, namespace: &str, name: &str) -> Result<String, Refusal> {
-    let (version, name) = (segment(&gvk.version)?, segment(name)?);
+    Ok(format!("{}/{}", collection(gvk, resource, namespace)?, segment(name)?))
+}
+
+/// The address of the objects of a kind. Every part is checked and escaped: manifests choose them.
+fn collection(gvk: &Gvk, resource: &Resource, namespace: &str) -> Result<String, Refusal> {
+    let version = segment(&gvk.version)?;
     let root = if gvk.group.is_empty() {
         format!("/api/{version}")
     } else {
@@ -269,9 +284,9 @@ fn path(gvk: &Gvk, resource: &Resource, namespace: &str, name: &str) -> Result<S
     };
     let plural = &resource.plural;
     Ok(if resource.namespaced {
-        format!("{root}/namespaces/{}/{plural}/{name}", segment(namespace)?)
+        format!("{root}/namespaces/{}/{plural}", segment(namespace)?)
     } else {
-        format!("{root}/{plural}/{name}")
+        format!("{root}/{plural}")
     })
 }
 

@@ -5,6 +5,7 @@
 //! request is bounded by its caller and carries the identity that the cluster was opened with.
 
 pub mod cluster;
+pub mod end;
 pub mod error;
 pub mod execute;
 mod kube_cluster;

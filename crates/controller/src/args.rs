@@ -8,6 +8,7 @@ use api::duration::GoDuration;
 use artifact::Limits;
 use artifact::digest::Algorithm;
 use clap::{Parser, ValueEnum};
+use manifest::GroupKind;
 
 use crate::gates::Gate;
 
@@ -49,6 +50,12 @@ pub struct Args {
     /// Objects of one Kustomization that are applied at once.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent_ssa: u16,
+    /// Field managers whose fields are taken over, beside kubectl's.
+    #[arg(long, value_delimiter = ',')]
+    pub override_manager: Vec<String>,
+    /// Kinds that are applied before the rest, as `group/Kind`.
+    #[arg(long, value_delimiter = ',', value_parser = group_kind)]
+    pub custom_apply_stage_kinds: Vec<GroupKind>,
     /// When something that is missing is looked for again, unless its appearance is noticed before.
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub requeue_dependency: Duration,
@@ -164,6 +171,16 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         None => text.replacen("localhost:", "127.0.0.1:", 1),
     };
     full.parse().map_err(|error| format!("{error}: give an IP address and a port, or only :PORT"))
+}
+
+/// `group/Kind`, as the reference takes it.
+fn group_kind(text: &str) -> Result<GroupKind, String> {
+    match text.split_once('/') {
+        Some((group, kind)) if !kind.is_empty() && !kind.contains('/') => {
+            Ok(GroupKind { group: group.into(), kind: kind.into() })
+        }
+        _ => Err("write it as group/Kind".into()),
+    }
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {

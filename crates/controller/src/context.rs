@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apply::Clusters;
 use apply::watch::Watches;
+use manifest::GroupKind;
 use tokio::time::Instant;
 
 use crate::events::Events;
@@ -19,6 +20,10 @@ use crate::runtime::clock::Clock;
 pub struct Settings {
     /// Objects of one Kustomization applied at once.
     pub concurrent_ssa: usize,
+    /// Field managers whose fields are taken over, beside those that always are.
+    pub override_managers: Vec<String>,
+    /// Kinds that are applied before the rest.
+    pub custom_kinds: Vec<GroupKind>,
     /// When something missing is looked for again.
     pub requeue_dependency: Duration,
     /// How much an interval is varied, 0 to 1.

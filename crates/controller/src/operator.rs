@@ -169,6 +169,8 @@ fn context(
 fn settings(args: &Args) -> Settings {
     Settings {
         concurrent_ssa: usize::from(args.concurrent_ssa),
+        override_managers: args.override_manager.clone(),
+        custom_kinds: args.custom_apply_stage_kinds.clone(),
         requeue_dependency: args.requeue_dependency,
         jitter: f64::from(args.interval_jitter_percentage) / 100.0,
         no_cross_namespace_refs: args.no_cross_namespace_refs,

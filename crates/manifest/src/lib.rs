@@ -20,6 +20,7 @@ mod object;
 pub mod parts;
 pub mod path;
 pub mod pattern;
+pub mod pointer;
 pub mod scope;
 pub mod selector;
 mod text;

@@ -4,16 +4,46 @@ use std::fmt;
 
 use manifest::{Object, Value};
 
+use crate::ignore::{self, Rules};
 use crate::{drift, markers, ownership};
+
+/// What users and the operator's settings say about applies.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Fields whose drift is left alone.
+    pub ignored: Rules,
+    /// Field managers whose fields are taken over, beside those that always are.
+    pub override_managers: Vec<String>,
+    /// Whether every object that cannot be changed is deleted and created anew.
+    pub force: bool,
+}
+
+impl Policy {
+    /// Whether an object may be deleted and created anew when it cannot be changed.
+    pub fn recreates(&self, desired: &Object, live: &Object) -> bool {
+        self.force || markers::forces(desired, live)
+    }
+}
 
 /// What the cluster says of one desired object.
 #[derive(Clone, Debug)]
 pub struct Observed {
     /// The object as it is, if it is.
     pub live: Option<Object>,
-    /// The object as it would be after the apply. For an excluded object nobody asks, and the
-    /// desired one stands here.
-    pub dry_run: Object,
+    /// What an apply would do.
+    pub dry_run: DryRun,
+}
+
+/// What an apply would do with one object.
+#[derive(Clone, Debug)]
+pub enum DryRun {
+    /// Nobody asked: the object is excluded.
+    NotAsked,
+    /// The object would be this one.
+    Gives(Object),
+    /// It is refused, and only because of fields that cannot be changed: created anew it would be
+    /// accepted.
+    Immutable,
 }
 
 /// What is to be done with one object. It needs no further decision.
@@ -28,6 +58,11 @@ pub enum Action {
         /// JSON patch that takes the object over before it is applied.
         takeover: Option<Value>,
     },
+    /// Delete this incarnation, and apply once it is gone: fields differ that cannot be changed.
+    Recreate {
+        /// The incarnation.
+        uid: String,
+    },
     /// Nothing: it is as it should be.
     Unchanged,
     /// Nothing: it asks to be left alone.
@@ -37,7 +72,7 @@ pub enum Action {
 /// One object and what is to be done with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// The desired object; the live one where it is skipped and exists.
+    /// What is to be applied; the live object where it is skipped and exists.
     pub object: Object,
     /// What is to be done.
     pub action: Action,
@@ -50,38 +85,55 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// Decides what to do with each object of a stage.
-pub fn plan(stage: Vec<(Object, Observed)>) -> Plan {
-    Plan { steps: stage.into_iter().map(|(desired, observed)| step(desired, observed)).collect() }
+/// Decides what to do with each object of a stage. Fails if a rule of the policy cannot be followed.
+pub fn plan(stage: Vec<(Object, Observed)>, policy: &Policy) -> Result<Plan, ignore::Error> {
+    let steps = stage.into_iter().map(|(desired, observed)| step(desired, observed, policy));
+    Ok(Plan { steps: steps.collect::<Result<_, _>>()? })
 }
 
-fn step(desired: Object, observed: Observed) -> Step {
-    if markers::is_excluded(&desired, observed.live.as_ref()) {
-        return Step { object: observed.live.unwrap_or(desired), action: Action::Skip };
+fn step(desired: Object, observed: Observed, policy: &Policy) -> Result<Step, ignore::Error> {
+    let Observed { live, dry_run } = observed;
+    if markers::is_excluded(&desired, live.as_ref()) {
+        return Ok(Step { object: live.unwrap_or(desired), action: Action::Skip });
     }
-    let Some(live) = observed.live else {
-        return Step { object: desired, action: Action::Create };
+    let Some(live) = live else {
+        return Ok(Step { object: desired, action: Action::Create });
     };
-    let fields = drift::fields(&live, &observed.dry_run);
-    let takeover = if markers::merges(&desired, &live) { None } else { ownership::takeover(&live) };
-    let action = if fields.is_empty() && takeover.is_none() {
-        Action::Unchanged
+    let dry_run = match dry_run {
+        DryRun::Gives(object) => object,
+        DryRun::Immutable => {
+            let uid = live.at(&["metadata", "uid"]).and_then(Value::as_str).unwrap_or_default();
+            return Ok(Step { object: desired, action: Action::Recreate { uid: uid.to_owned() } });
+        }
+        DryRun::NotAsked => return Ok(Step { object: desired, action: Action::Unchanged }),
+    };
+    let ignored = policy.ignored.of(&dry_run);
+    if ignored.is_all() {
+        return Ok(Step { object: desired, action: Action::Unchanged });
+    }
+    let fields = drift::fields(&ignored.without(&live), &ignored.without(&dry_run));
+    let takeover = if markers::merges(&desired, &live) {
+        None
     } else {
-        Action::Configure { fields, takeover }
+        ownership::takeover(&live, &policy.override_managers)
     };
-    Step { object: desired, action }
+    if fields.is_empty() && takeover.is_none() {
+        return Ok(Step { object: desired, action: Action::Unchanged });
+    }
+    let object = ignored.settle(desired, &live, &dry_run)?;
+    Ok(Step { object, action: Action::Configure { fields, takeover } })
 }
 
 impl Action {
     /// Whether carrying it out writes to the cluster.
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Create | Self::Configure { .. })
+        matches!(self, Self::Create | Self::Configure { .. } | Self::Recreate { .. })
     }
 
     /// The word that events and change logs use.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Create => "created",
+            Self::Create | Self::Recreate { .. } => "created",
             Self::Configure { .. } => "configured",
             Self::Unchanged => "unchanged",
             Self::Skip => "skipped",

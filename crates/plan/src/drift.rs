@@ -4,27 +4,21 @@
 //! annotations and everything outside `metadata` and `status` count; finalizers, owner references
 //! and the server's own fields do not (kustomization.md, 9.3).
 
-use manifest::{Object, Value};
+use manifest::Value;
 
 /// Paths of the fields that an apply would change, in the order of the live object.
-pub(crate) fn fields(live: &Object, dry_run: &Object) -> Vec<String> {
+pub(crate) fn fields(live: &Value, dry_run: &Value) -> Vec<String> {
     let mut out = Vec::new();
-    let root = |object: &Object| object.value().as_map().cloned().unwrap_or_default();
-    let (live_root, dry_root) = (root(live), root(dry_run));
+    let (Some(live_root), Some(dry_root)) = (live.as_map(), dry_run.as_map()) else { return out };
     for key in live_root.keys().chain(dry_root.keys().filter(|key| !live_root.contains_key(key))) {
         match key.as_str() {
             "metadata" => {
                 for part in ["labels", "annotations"] {
-                    let side = |object: &Object| object.at(&["metadata", part]).cloned();
-                    let empty = || Value::Map(manifest::Map::new());
-                    let live_part = side(live).unwrap_or_else(empty);
-                    let dry_part = side(dry_run).unwrap_or_else(empty);
-                    compare(
-                        &format!("metadata.{part}"),
-                        Some(&live_part),
-                        Some(&dry_part),
-                        &mut out,
-                    );
+                    let empty = Value::Map(manifest::Map::new());
+                    let side = |object: &'_ Value| object.at(&["metadata", part]).cloned();
+                    let live = side(live).unwrap_or_else(|| empty.clone());
+                    let dry_run = side(dry_run).unwrap_or(empty);
+                    compare(&format!("metadata.{part}"), Some(&live), Some(&dry_run), &mut out);
                 }
             }
             "status" | "apiVersion" | "kind" => {}

@@ -8,18 +8,20 @@
 //! let object = |name: &str| manifest::Object::try_from(serde_json::json!({
 //!     "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"},
 //! })).expect("an object");
-//! let plan = plan::plan(vec![(object("a"), plan::Observed { live: None, dry_run: object("a") })]);
-//! assert_eq!(plan.to_string(), "ConfigMap/shop/a created");
+//! let observed = plan::Observed { live: None, dry_run: plan::DryRun::Gives(object("a")) };
+//! let plan = plan::plan(vec![(object("a"), observed)], &plan::Policy::default());
+//! assert_eq!(plan.expect("no rule is broken").to_string(), "ConfigMap/shop/a created");
 //! ```
 
 mod action;
 mod drift;
 pub mod health;
+pub mod ignore;
 pub mod inventory;
 pub mod markers;
 pub mod ownership;
 pub mod prune;
 pub mod stage;
 
-pub use action::{Action, Observed, Plan, Step, plan};
+pub use action::{Action, DryRun, Observed, Plan, Policy, Step, plan};
 pub use stage::{Stage, stages};

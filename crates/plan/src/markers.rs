@@ -35,3 +35,9 @@ pub fn is_kept(live: &Object) -> bool {
 pub fn merges(desired: &Object, live: &Object) -> bool {
     has(desired, "ssa", "Merge") || has(live, "ssa", "Merge")
 }
+
+/// Whether one object asks, in the source or in the cluster, to be created anew when it cannot be
+/// changed.
+pub(crate) fn forces(desired: &Object, live: &Object) -> bool {
+    has(desired, "force", "enabled") || has(live, "force", "enabled")
+}

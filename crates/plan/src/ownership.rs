@@ -22,7 +22,7 @@ const LEFT_BEHIND_LABEL: &str = "fluxcd.io/sync-gc-mark";
 
 /// The JSON patch that makes us the owner of what kubectl and our own former updates own, or
 /// `None` when there is nothing to take over.
-pub(crate) fn takeover(live: &Object) -> Option<Value> {
+pub(crate) fn takeover(live: &Object, overridden: &[String]) -> Option<Value> {
     let mut operations = Vec::new();
     for key in LEFT_BEHIND.iter().filter(|key| live.annotation(key).is_some()) {
         operations.push(remove(&format!("/metadata/annotations/{}", key.replace('/', "~1"))));
@@ -32,7 +32,7 @@ pub(crate) fn takeover(live: &Object) -> Option<Value> {
             .push(remove(&format!("/metadata/labels/{}", LEFT_BEHIND_LABEL.replace('/', "~1"))));
     }
     if let Some(managers) = live.at(&["metadata", "managedFields"]).and_then(Value::as_list)
-        && let Some(folded) = fold(managers)
+        && let Some(folded) = fold(managers, overridden)
     {
         operations.push(replace("/metadata/managedFields", folded.into()));
     }
@@ -53,14 +53,16 @@ fn replace(path: &str, value: Value) -> Value {
     Value::Map(Map::from([("op", "replace".into()), ("path", path.into()), ("value", value)]))
 }
 
-/// Whether an entry belongs to a tool whose fields we take over.
-fn is_foreign(entry: &Value) -> bool {
+/// Whether an entry belongs to a tool whose fields we take over: those that always are, and
+/// `overridden`.
+fn is_foreign(entry: &Value, overridden: &[String]) -> bool {
     let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
     if !text("subresource").is_empty() {
         return false;
     }
     let (manager, update) = (text("manager"), text("operation") == "Update");
     manager.starts_with("kubectl")
+        || overridden.iter().any(|prefix| manager.starts_with(prefix.as_str()))
         || (update
             && (manager.starts_with("before-first-apply") || manager.starts_with(APPLY_MANAGER)))
 }
@@ -73,15 +75,16 @@ fn is_ours(entry: &Value) -> bool {
 }
 
 /// Folds foreign entries into ours; the first of them becomes ours when there is none.
-fn fold(managers: &[Value]) -> Option<Vec<Value>> {
-    if !managers.iter().any(is_foreign) {
+fn fold(managers: &[Value], overridden: &[String]) -> Option<Vec<Value>> {
+    let is_foreign = |entry: &&Value| is_foreign(entry, overridden);
+    if !managers.iter().any(|entry| is_foreign(&entry)) {
         return None;
     }
     let mut fields = Value::Map(Map::new());
     let mut ours = managers.iter().find(|entry| is_ours(entry)).cloned();
     let mut others = Vec::new();
     for entry in managers {
-        if is_foreign(entry) || is_ours(entry) {
+        if is_foreign(&entry) || is_ours(entry) {
             merge(&mut fields, entry.get("fieldsV1").unwrap_or(&Value::Null));
             if ours.is_none() {
                 ours = Some(entry.clone());

@@ -3,9 +3,10 @@
 
 use expect_test::{Expect, expect};
 use manifest::{Object, ObjectId};
+use plan::ignore::{Rule, Rules, Target};
 use plan::inventory::{Entry, stale, union};
 use plan::prune::{Owner, Verdict, verdict};
-use plan::{Action, Observed, plan};
+use plan::{Action, DryRun, Observed, Policy, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -31,8 +32,9 @@ fn merge(into: &mut Value, from: Value) {
 
 /// What is decided for one object: the word, the fields that differ, whether it is taken over.
 fn check(desired: Value, live: Option<Value>, dry_run: Value, expected: &Expect) {
-    let observed = Observed { live: live.map(object), dry_run: object(dry_run) };
-    let plan = plan(vec![(object(desired), observed)]);
+    let dry_run = DryRun::Gives(object(dry_run));
+    let observed = Observed { live: live.map(object), dry_run };
+    let plan = plan(vec![(object(desired), observed)], &Policy::default()).unwrap();
     let detail = match &plan.steps[0].action {
         Action::Configure { fields, takeover } => {
             let takeover = if takeover.is_some() { ", taken over" } else { "" };
@@ -108,8 +110,9 @@ fn a_takeover_unites_the_field_sets_and_locks() {
     let live = object(json!({"metadata": {
         "annotations": annotations, "managedFields": [other, theirs],
     }}));
-    let observed = Observed { dry_run: live.clone(), live: Some(live.clone()) };
-    let plan = plan(vec![(live, observed)]);
+    let dry_run = DryRun::Gives(live.clone());
+    let observed = Observed { dry_run, live: Some(live.clone()) };
+    let plan = plan(vec![(live, observed)], &Policy::default()).unwrap();
     let Action::Configure { takeover: Some(takeover), .. } = &plan.steps[0].action else {
         unreachable!("kubectl owns a field");
     };
@@ -124,6 +127,101 @@ fn a_takeover_unites_the_field_sets_and_locks() {
         {"op":"replace","path":"/metadata/managedFields","value":[{"manager":"kustomize-controller","operation":"Apply","fieldsV1":{"f:data":{"f:b":{}}}},{"manager":"other","operation":"Update"}]}
         {"op":"replace","path":"/metadata/resourceVersion","value":"7"}"#]]
     .assert_eq(&lines.join("\n"));
+}
+
+fn ignoring(paths: &[&str]) -> Policy {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    let target = Target { kind: "Deploy.*".into(), ..Target::default() };
+    Policy { ignored: Rules::new(&[Rule { paths, target }]).unwrap(), ..Policy::default() }
+}
+
+fn deployment(replicas: u8, image: &str, managers: &Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"managedFields": managers},
+        "spec": {"replicas": replicas, "containers": [{"name": "a", "image": image, "tty": true}]},
+    })
+}
+
+/// The payload of an apply, or that none is needed.
+fn applied(policy: &Policy, desired: Value, live: Value, dry_run: Value) -> Result<String, String> {
+    let dry_run = DryRun::Gives(object(dry_run));
+    let observed = Observed { live: Some(object(live)), dry_run };
+    let plan = plan(vec![(object(desired), observed)], policy).map_err(|e| e.to_string())?;
+    let step = &plan.steps[0];
+    let spec = serde_json::to_string(step.object.at(&["spec"]).unwrap()).unwrap();
+    Ok(if step.action.writes() { spec } else { step.action.word().to_owned() })
+}
+
+/// ks G23, G24, G25.
+#[test]
+fn ignored_fields_are_no_drift_and_keep_what_others_made_of_them() {
+    let none = || json!([]);
+    let (desired, live) = (deployment(1, "a:1", &none()), deployment(5, "a:1", &none()));
+    let policy = ignoring(&["/spec/replicas"]);
+    let unchanged = applied(&policy, desired.clone(), live.clone(), desired.clone());
+    assert_eq!(unchanged.as_deref(), Ok("unchanged"));
+    let drifted = applied(&Policy::default(), desired.clone(), live, desired).unwrap();
+    assert!(drifted.contains(r#""replicas":1"#), "{drifted}");
+
+    // Nobody else applies it: its live value is sent along.
+    let desired = deployment(1, "a:2", &none());
+    let adopted = applied(&policy, desired.clone(), deployment(5, "a:1", &none()), desired.clone());
+    assert!(adopted.as_ref().unwrap().contains(r#""replicas":5"#), "{adopted:?}");
+
+    // Somebody else applies it: it is left to them, also inside an item of a list.
+    let other = json!([{"manager": "hpa", "operation": "Apply", "fieldsV1": {"f:spec": {
+        "f:replicas": {}, "f:containers": {r#"k:{"name":"a"}"#: {"f:tty": {}}}}}}]);
+    let mut live = deployment(5, "a:1", &other);
+    live["spec"]["containers"][0]["tty"] = json!(false);
+    let policy = ignoring(&["/spec/replicas", "/spec/containers/0/tty"]);
+    let stripped = applied(&policy, desired.clone(), live, desired);
+    assert_eq!(stripped.as_deref(), Ok(r#"{"containers":[{"name":"a","image":"a:2"}]}"#));
+}
+
+/// ks G25, G26.
+#[test]
+fn a_path_that_is_none_fails_only_what_drifts() {
+    let policy = ignoring(&["spec/replicas", "/spec/none"]);
+    let (old, new) = (deployment(1, "a:1", &json!([])), deployment(1, "a:2", &json!([])));
+    let quiet = applied(&policy, old.clone(), old.clone(), old.clone());
+    assert_eq!(quiet.as_deref(), Ok("unchanged"));
+    let error = applied(&policy, new.clone(), old.clone(), new.clone()).unwrap_err();
+    let text =
+        "replace operation does not apply: doc is missing path: spec/replicas: missing value";
+    assert_eq!(error, text);
+    let whole = applied(&ignoring(&[""]), new.clone(), old.clone(), new.clone());
+    assert_eq!(whole.as_deref(), Ok("unchanged"));
+    let identity = applied(&ignoring(&["/kind"]), new.clone(), old, new).unwrap();
+    assert!(identity.contains("a:2"), "the kind is the same on both sides");
+
+    let target = Target { name: "[".into(), ..Target::default() };
+    let error = Rules::new(&[Rule { paths: Vec::new(), target }]).unwrap_err().to_string();
+    let start = "failed to create ignore rule selector: invalid name regex: error parsing regexp: ";
+    assert!(error.starts_with(start), "{error}");
+}
+
+#[test]
+fn what_cannot_be_changed_is_created_anew() {
+    let observed = Observed { live: Some(object(json!({}))), dry_run: DryRun::Immutable };
+    let plan = plan(vec![(object(json!({})), observed)], &Policy::default()).unwrap();
+    assert_eq!(plan.to_string(), "ConfigMap/ns/cm created");
+    assert_eq!(plan.steps[0].action, Action::Recreate { uid: "u1".into() });
+}
+
+#[test]
+fn the_fields_of_named_managers_are_taken_over_too() {
+    let managers = json!([{"manager": "foo", "operation": "Apply", "fieldsV1": {"f:data": {}}}]);
+    let live = object(json!({"metadata": {"managedFields": managers}}));
+    let override_managers = vec!["foo".to_owned()];
+    for (policy, word) in [
+        (Policy::default(), "unchanged"),
+        (Policy { override_managers, ..Policy::default() }, "configured"),
+    ] {
+        let dry_run = DryRun::Gives(live.clone());
+        let observed = Observed { live: Some(live.clone()), dry_run };
+        let plan = plan(vec![(live.clone(), observed)], &policy).unwrap();
+        assert_eq!(plan.steps[0].action.word(), word);
+    }
 }
 
 #[test]

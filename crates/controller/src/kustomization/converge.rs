@@ -7,8 +7,7 @@ use std::time::Duration;
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
 use apply::prune::prune;
-use apply::wait::{Awaited, Target, Unhealthy, wait};
-use apply::watch::{Ownership, Subscription};
+use apply::wait::{Awaited, Unhealthy};
 use apply::{KubeCluster, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
@@ -16,21 +15,19 @@ use kube::api::DynamicObject;
 use kustomize::files::{FilePath, Memory};
 use manifest::Object;
 use plan::health::Health;
+use plan::ignore::Rules;
 use plan::inventory::{Entry, stale, union};
 use plan::prune::Owner;
-use plan::{Plan, Stage};
+use plan::{Plan, Policy, Stage};
 
-use super::report;
-use super::request::{Checks, Request};
-use super::status::{Phase, Run, progressing, seconds};
+use super::request::Request;
+use super::status::{Phase, Run, progressing};
+use super::{health, report};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::Objects;
 use crate::runtime::cache::Key;
 use crate::runtime::slots::Slot;
-
-/// How long the next stage waits for an awaited one (kustomization.md, 9.2).
-const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that one run works with.
 pub(super) struct Attempt<'a> {
@@ -84,7 +81,7 @@ pub(super) async fn converge(
         .map_err(|refusal| Failure::new("ReconciliationFailed", &refusal))?;
     let applied = apply(attempt, &cluster, rendered).await?;
     prune_stale(attempt, &cluster, &applied).await?;
-    await_health(attempt, &cluster, applied).await
+    health::await_health(attempt, &cluster, applied).await
 }
 
 /// Reads the artifact from the store; its digest is checked on the way.
@@ -192,10 +189,12 @@ fn texts(secret: Secret) -> BTreeMap<String, String> {
 }
 
 /// What the apply left for the steps after it.
-struct Applied {
+pub(super) struct Applied {
     entries: Vec<Entry>,
-    changes: Vec<String>,
-    awaited: Awaited,
+    /// The lines of the change log.
+    pub(super) changes: Vec<String>,
+    /// What was applied, and how it was seen last.
+    pub(super) awaited: Awaited,
 }
 
 async fn apply(
@@ -204,7 +203,7 @@ async fn apply(
     objects: Vec<Object>,
 ) -> Result<Applied, Failure> {
     let context = Arc::clone(attempt.context);
-    let settings = apply::execute::Settings { concurrency: context.settings.concurrent_ssa };
+    let settings = settings(attempt)?;
     let mut stages = Stages::new(cluster.as_ref(), &context.clock, objects, settings);
     let planned = stages.planned();
     let result = run_stages(attempt, cluster, &mut stages, &planned).await;
@@ -220,6 +219,19 @@ async fn apply(
     }
     let awaited = Awaited { targets: applied.targets, states: applied.states };
     Ok(Applied { entries: applied.entries, changes: applied.changes, awaited })
+}
+
+fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> {
+    let (request, flags) = (attempt.request, &attempt.context.settings);
+    let ignored = Rules::new(&request.ignore)
+        .map_err(|error| Failure::new("ReconciliationFailed", &error))?;
+    let override_managers = flags.override_managers.clone();
+    Ok(apply::execute::Settings {
+        concurrency: flags.concurrent_ssa,
+        policy: Policy { ignored, override_managers, force: request.force },
+        custom_kinds: flags.custom_kinds.clone(),
+        timeout: request.timeout,
+    })
 }
 
 async fn run_stages<'a>(
@@ -303,53 +315,13 @@ async fn prune_stale(
     Ok(())
 }
 
-async fn await_health(
-    attempt: &mut Attempt<'_>,
-    cluster: &Arc<KubeCluster>,
-    applied: Applied,
-) -> Result<Option<Duration>, Failure> {
-    let itself = |target: &Target| {
-        target.id.kind == "Kustomization"
-            && target.id.group == "kustomize.toolkit.fluxcd.io"
-            && target.id.namespace == attempt.key.namespace
-            && target.id.name == attempt.key.name
-    };
-    let (mut awaited, ownership) = match &attempt.request.checks {
-        Checks::None => return Ok(None),
-        Checks::Applied => (applied.awaited, Ownership::Ours),
-        Checks::Named(targets) => {
-            let awaited = Awaited { targets: targets.clone(), ..Awaited::default() };
-            (awaited, Ownership::Foreign)
-        }
-    };
-    awaited.targets.retain(|target| !itself(target));
-    let clock = attempt.context.clock.clone();
-    let began = clock.instant();
-    if awaited.check(cluster.as_ref(), &clock).await.is_err() {
-        attempt.run.phase = Phase::Checking;
-        attempt.progress().await?;
-        let subscription = attempt.subscribe(&awaited, ownership).await;
-        attempt.await_applied(cluster, &mut awaited, &subscription, began).await?;
-    }
-    let took = clock.instant() - began;
-    let was_healthy = attempt.status.conditions.iter().any(|condition| {
-        condition.kind == "Healthy" && condition.status == api::condition::ConditionStatus::True
-    });
-    let new_revision =
-        attempt.status.last_applied_revision.as_deref() != Some(&attempt.run.revision);
-    if !was_healthy || (new_revision && !applied.changes.is_empty()) {
-        attempt.happened(&format!("Health check passed in {}", seconds(took)));
-    }
-    Ok(Some(took))
-}
-
 impl Attempt<'_> {
     fn objects(&self) -> &Objects {
         &self.context.kustomizations
     }
 
     /// Writes how far the run is.
-    async fn progress(&mut self) -> Result<(), Failure> {
+    pub(super) async fn progress(&mut self) -> Result<(), Failure> {
         let status = progressing(&self.status, &self.run, self.context.clock.timestamp());
         let written = self
             .objects()
@@ -361,65 +333,10 @@ impl Attempt<'_> {
     }
 
     /// Records something that went as it should.
-    fn happened(&self, message: &str) {
+    pub(super) fn happened(&self, message: &str) {
         let origin = self.run.origin_revision.as_deref();
         let happening =
             report::happening(Severity::Info, "Progressing", message, (&self.run.revision, origin));
         report::record(self.context, &self.object, happening);
-    }
-
-    async fn subscribe(&self, awaited: &Awaited, ownership: Ownership) -> Subscription {
-        let targets: Vec<_> = awaited
-            .targets
-            .iter()
-            .map(|target| (target.id.clone(), target.version.clone(), ownership))
-            .collect();
-        self.context.watches.subscribe(&targets).await
-    }
-
-    /// Waits for an awaited stage, without holding the slot.
-    async fn await_stage(
-        &mut self,
-        cluster: &Arc<KubeCluster>,
-        mut awaited: Awaited,
-    ) -> Result<(), Unhealthy> {
-        let clock = self.context.clock.clone();
-        if awaited.check(cluster.as_ref(), &clock).await.is_ok() {
-            return Ok(());
-        }
-        let subscription = self.subscribe(&awaited, Ownership::Ours).await;
-        let deadline = clock.sleep(STAGE_TIMEOUT);
-        self.slot.park(wait(cluster.as_ref(), &mut awaited, &subscription, &clock, deadline)).await
-    }
-
-    /// Waits for health without holding the slot; whatever asks for this object meanwhile ends the
-    /// wait (W3).
-    async fn await_applied(
-        &mut self,
-        cluster: &Arc<KubeCluster>,
-        awaited: &mut Awaited,
-        subscription: &Subscription,
-        began: tokio::time::Instant,
-    ) -> Result<(), Failure> {
-        let clock = self.context.clock.clone();
-        let deadline = clock.sleep_until(began + self.request.timeout);
-        let queue = &self.context.kustomizations.queue;
-        let waited = self.slot.park(async {
-            tokio::select! {
-                result = wait(cluster.as_ref(), awaited, subscription, &clock, deadline) => Ok(result),
-                cause = queue.superseded(self.key) => Err(cause),
-            }
-        });
-        let unhealthy = match waited.await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(unhealthy)) => unhealthy,
-            Err(cause) => return Err(Failure::Canceled { cause }),
-        };
-        let took = seconds(clock.instant() - began);
-        Err(Failure::Failed {
-            reason: super::status::HEALTH_CHECK_FAILED,
-            message: format!("health check failed after {took}: {unhealthy}"),
-            unhealthy: Some(unhealthy.to_string()),
-        })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::kustomization::{DeletionPolicy, KustomizationSpec, KustomizationStatus};
 use api::well_known::FINALIZER;
 use apply::Identity;
+use apply::end::ended;
 use apply::prune::prune;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
@@ -18,18 +19,20 @@ use crate::events::Severity;
 use crate::objects::part;
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
+use crate::runtime::slots::Slot;
 
 /// Deletes what the Kustomization owns, if it asks for that, and lets it go.
 pub(super) async fn finalize(
     context: &Arc<Context>,
     key: &Key,
     object: &Arc<DynamicObject>,
+    slot: &mut Slot,
 ) -> Requeue {
     let held = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
     if !held {
         return Requeue::OnChange;
     }
-    if let Err(retry) = delete_objects(context, key, object).await {
+    if let Err(retry) = delete_objects(context, key, object, slot).await {
         return retry;
     }
     match context.kustomizations.release(object).await {
@@ -45,6 +48,7 @@ async fn delete_objects(
     context: &Arc<Context>,
     key: &Key,
     object: &Arc<DynamicObject>,
+    slot: &mut Slot,
 ) -> Result<(), Requeue> {
     let retry = Requeue::Backoff(std::time::Duration::ZERO);
     let (spec, status): (KustomizationSpec, KustomizationStatus) =
@@ -93,6 +97,15 @@ async fn delete_objects(
     }
     if !pruned.changes.is_empty() {
         tell(Severity::Info, &pruned.changes.join("\n"));
+    }
+    if spec.deletion_policy == Some(DeletionPolicy::WaitForTermination) {
+        // An unfit duration ends reconciles, not deletions: it waits as briefly as it may.
+        let timeout = request::timeout(&spec).unwrap_or(request::TIMEOUT_MIN);
+        let end = ended(cluster.as_ref(), &context.clock, &pruned.terminating, timeout);
+        if let Err(error) = slot.park(end).await {
+            tracing::error!(%error, %key, "objects did not end in time, the finalizer is removed");
+            tell(Severity::Error, "failed to wait for resources termination");
+        }
     }
     Ok(())
 }

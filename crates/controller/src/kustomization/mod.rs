@@ -3,6 +3,7 @@
 mod converge;
 mod dependencies;
 mod finalize;
+mod health;
 mod report;
 mod request;
 mod status;
@@ -38,7 +39,7 @@ pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot
     };
     if object.metadata.deletion_timestamp.is_some() {
         context.waiting.end(key);
-        return finalize::finalize(context, key, &object).await;
+        return finalize::finalize(context, key, &object, slot).await;
     }
     match advance(context, key, object, slot).await {
         Ok(requeue) => requeue,

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use api::kustomization::{
-    BuildMetadata, DeletionPolicy, KustomizationSpec, ObjectReference, SourceKind,
-    SubstituteReference, SubstituteStrategy,
+    BuildMetadata, IgnoreRule, KustomizationSpec, ObjectReference, SourceKind, SubstituteReference,
+    SubstituteStrategy,
 };
 use apply::Identity;
-use apply::wait::Target;
+use apply::wait::Target as Awaited;
 use manifest::{Gvk, ObjectId};
+use plan::ignore::{Rule, Target};
 use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
 
 use crate::runtime::cache::Key;
 use crate::unfit::{Unfit, duration, refuse};
 
 /// The least time that health checks are given (kustomization.md, 1).
-const TIMEOUT_MIN: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT_MIN: Duration = Duration::from_secs(30);
 
 /// What a Kustomization asks for.
 #[derive(Clone, Debug)]
@@ -28,6 +29,10 @@ pub(super) struct Request {
     pub(super) render: render::Request,
     pub(super) substitute_from: Vec<SubstituteReference>,
     pub(super) prune: bool,
+    /// Whether objects that cannot be changed are created anew.
+    pub(super) force: bool,
+    /// Fields whose drift is left alone.
+    pub(super) ignore: Vec<Rule>,
     pub(super) checks: Checks,
     pub(super) identity: Identity,
 }
@@ -40,21 +45,17 @@ pub(super) enum Checks {
     /// That of everything that was applied.
     Applied,
     /// That of these objects.
-    Named(Vec<Target>),
+    Named(Vec<Awaited>),
 }
 
 /// Refuses fields that this version does not act on.
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Unfit> {
-    let terminates = spec.deletion_policy == Some(DeletionPolicy::WaitForTermination);
     let ready_expr = spec.depends_on.iter().flatten().any(|d| d.ready_expr.is_some());
     let foreign_source = spec.source_ref.kind != SourceKind::OCIRepository;
     refuse(&[
         (spec.kube_config.is_some(), "kubeConfig"),
         (spec.decryption.is_some(), "decryption"),
         (spec.health_check_exprs.as_ref().is_some_and(|l| !l.is_empty()), "healthCheckExprs"),
-        (spec.ignore.as_ref().is_some_and(|list| !list.is_empty()), "ignore"),
-        (spec.force == Some(true), "force"),
-        (terminates, "deletionPolicy WaitForTermination"),
         (ready_expr, "dependsOn[].readyExpr"),
         (foreign_source, "sourceRef.kind other than OCIRepository"),
     ])
@@ -72,8 +73,6 @@ impl Request {
         let optional = |field, text: &Option<String>| {
             text.as_deref().map(|text| duration(field, text)).transpose()
         };
-        let timeout = optional("timeout", &spec.timeout)?;
-        let timeout = timeout.unwrap_or_else(|| interval.saturating_sub(TIMEOUT_MIN));
         let in_namespace = |namespace: &Option<String>, name: &str| Key {
             namespace: namespace.clone().unwrap_or_else(|| key.namespace.clone()),
             name: name.into(),
@@ -82,16 +81,27 @@ impl Request {
         Ok(Self {
             interval,
             retry_interval: optional("retryInterval", &spec.retry_interval)?.unwrap_or(interval),
-            timeout: timeout.max(TIMEOUT_MIN),
+            timeout: timeout(spec)?,
             source: in_namespace(&spec.source_ref.namespace, &spec.source_ref.name),
             dependencies: dependencies.map(|d| in_namespace(&d.namespace, &d.name)).collect(),
             render: rendering(key, spec),
             substitute_from: substitute_from(spec),
             prune: spec.prune,
+            force: spec.force == Some(true),
+            ignore: spec.ignore.iter().flatten().map(rule).collect(),
             checks: checks(key, spec),
             identity: identity(key, spec, default_account),
         })
     }
+}
+
+/// How long health and the end of objects are awaited (kustomization.md, 1).
+pub(super) fn timeout(spec: &KustomizationSpec) -> Result<Duration, Unfit> {
+    let timeout = match &spec.timeout {
+        Some(text) => duration("timeout", text)?,
+        None => duration("interval", &spec.interval)?.saturating_sub(TIMEOUT_MIN),
+    };
+    Ok(timeout.max(TIMEOUT_MIN))
 }
 
 /// As whom a Kustomization acts (kustomization.md, 13).
@@ -133,12 +143,12 @@ fn checks(key: &Key, spec: &KustomizationSpec) -> Checks {
     if targets.is_empty() { Checks::None } else { Checks::Named(targets) }
 }
 
-fn target(reference: &ObjectReference) -> Target {
+fn target(reference: &ObjectReference) -> Awaited {
     let api_version = reference.api_version.as_deref().filter(|version| !version.is_empty());
     let Gvk { group, version, kind } = Gvk::new(api_version.unwrap_or("apps/v1"), &reference.kind);
     let namespace = reference.namespace.clone().unwrap_or_default();
     let id = ObjectId { group, kind, namespace, name: reference.name.clone() };
-    Target { id, version, may_vanish: false }
+    Awaited { id, version, may_vanish: false }
 }
 
 /// The part that needs no cluster.
@@ -177,6 +187,21 @@ fn patch(patch: &api::kustomization::Patch) -> render::request::Patch {
         annotation_selector: text(target.annotation_selector),
     });
     render::request::Patch { patch: patch.patch.clone(), target }
+}
+
+fn rule(rule: &IgnoreRule) -> Rule {
+    let text = |text: Option<String>| text.unwrap_or_default();
+    let target = rule.target.clone().unwrap_or_default();
+    let target = Target {
+        group: text(target.group),
+        version: text(target.version),
+        kind: text(target.kind),
+        name: text(target.name),
+        namespace: text(target.namespace),
+        label_selector: text(target.label_selector),
+        annotation_selector: text(target.annotation_selector),
+    };
+    Rule { paths: rule.paths.clone(), target }
 }
 
 fn image(image: &api::kustomization::Image) -> render::request::Image {
@@ -264,14 +289,11 @@ mod tests {
         for (fields, name) in [
             (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
             (json!({"decryption": {"provider": "sops"}}), "decryption"),
-            (json!({"force": true}), "force"),
-            (json!({"ignore": [{"paths": ["/a"]}]}), "ignore"),
             (json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}), "dependsOn[].readyExpr"),
             (
                 json!({"sourceRef": {"kind": "GitRepository", "name": "g"}}),
                 "sourceRef.kind other than OCIRepository",
             ),
-            (json!({"deletionPolicy": "WaitForTermination"}), "deletionPolicy WaitForTermination"),
         ] {
             assert_eq!(parse(fields).map(drop), Err(Unfit::Field(name)));
         }

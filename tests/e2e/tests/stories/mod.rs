@@ -2,6 +2,7 @@ mod apply;
 mod definitions;
 mod deletion;
 mod dependencies;
+mod force;
 mod foreign_registry;
 mod health;
 mod identity;

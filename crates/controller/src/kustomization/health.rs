@@ -1,0 +1,113 @@
+//! Waiting for health: what is awaited, for how long, and what ends the wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apply::KubeCluster;
+use apply::wait::{Awaited, Target, Unhealthy, wait};
+use apply::watch::{Ownership, Subscription};
+
+use super::converge::{Applied, Attempt, Failure};
+use super::request::Checks;
+use super::status::{HEALTH_CHECK_FAILED, Phase, seconds};
+
+/// How long the next stage waits for an awaited one (kustomization.md, 9.2).
+const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Awaits the health of what the request names; gives how long that took.
+pub(super) async fn await_health(
+    attempt: &mut Attempt<'_>,
+    cluster: &Arc<KubeCluster>,
+    applied: Applied,
+) -> Result<Option<Duration>, Failure> {
+    let itself = |target: &Target| {
+        target.id.kind == "Kustomization"
+            && target.id.group == "kustomize.toolkit.fluxcd.io"
+            && target.id.namespace == attempt.key.namespace
+            && target.id.name == attempt.key.name
+    };
+    let (mut awaited, ownership) = match &attempt.request.checks {
+        Checks::None => return Ok(None),
+        Checks::Applied => (applied.awaited, Ownership::Ours),
+        Checks::Named(targets) => {
+            let awaited = Awaited { targets: targets.clone(), ..Awaited::default() };
+            (awaited, Ownership::Foreign)
+        }
+    };
+    awaited.targets.retain(|target| !itself(target));
+    let clock = attempt.context.clock.clone();
+    let began = clock.instant();
+    if awaited.check(cluster.as_ref(), &clock).await.is_err() {
+        attempt.run.phase = Phase::Checking;
+        attempt.progress().await?;
+        let subscription = attempt.subscribe(&awaited, ownership).await;
+        attempt.await_applied(cluster, &mut awaited, &subscription, began).await?;
+    }
+    let took = clock.instant() - began;
+    let was_healthy = attempt.status.conditions.iter().any(|condition| {
+        condition.kind == "Healthy" && condition.status == api::condition::ConditionStatus::True
+    });
+    let new_revision =
+        attempt.status.last_applied_revision.as_deref() != Some(&attempt.run.revision);
+    if !was_healthy || (new_revision && !applied.changes.is_empty()) {
+        attempt.happened(&format!("Health check passed in {}", seconds(took)));
+    }
+    Ok(Some(took))
+}
+
+impl Attempt<'_> {
+    async fn subscribe(&self, awaited: &Awaited, ownership: Ownership) -> Subscription {
+        let targets: Vec<_> = awaited
+            .targets
+            .iter()
+            .map(|target| (target.id.clone(), target.version.clone(), ownership))
+            .collect();
+        self.context.watches.subscribe(&targets).await
+    }
+
+    /// Waits for an awaited stage, without holding the slot.
+    pub(super) async fn await_stage(
+        &mut self,
+        cluster: &Arc<KubeCluster>,
+        mut awaited: Awaited,
+    ) -> Result<(), Unhealthy> {
+        let clock = self.context.clock.clone();
+        if awaited.check(cluster.as_ref(), &clock).await.is_ok() {
+            return Ok(());
+        }
+        let subscription = self.subscribe(&awaited, Ownership::Ours).await;
+        let deadline = clock.sleep(STAGE_TIMEOUT);
+        self.slot.park(wait(cluster.as_ref(), &mut awaited, &subscription, &clock, deadline)).await
+    }
+
+    /// Waits for health without holding the slot; whatever asks for this object meanwhile ends the
+    /// wait (W3).
+    async fn await_applied(
+        &mut self,
+        cluster: &Arc<KubeCluster>,
+        awaited: &mut Awaited,
+        subscription: &Subscription,
+        began: tokio::time::Instant,
+    ) -> Result<(), Failure> {
+        let clock = self.context.clock.clone();
+        let deadline = clock.sleep_until(began + self.request.timeout);
+        let queue = &self.context.kustomizations.queue;
+        let waited = self.slot.park(async {
+            tokio::select! {
+                result = wait(cluster.as_ref(), awaited, subscription, &clock, deadline) => Ok(result),
+                cause = queue.superseded(self.key) => Err(cause),
+            }
+        });
+        let unhealthy = match waited.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(unhealthy)) => unhealthy,
+            Err(cause) => return Err(Failure::Canceled { cause }),
+        };
+        let took = seconds(clock.instant() - began);
+        Err(Failure::Failed {
+            reason: HEALTH_CHECK_FAILED,
+            message: format!("health check failed after {took}: {unhealthy}"),
+            unhealthy: Some(unhealthy.to_string()),
+        })
+    }
+}
