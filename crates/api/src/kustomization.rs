@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 use crate::duration::PATTERN;
 use crate::oci_repository::LocalReference;
+pub use crate::source_reference::{SourceKind, SourceReference};
 
 /// What to build from a source, how to change it, and what to do with the result.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -334,35 +335,6 @@ pub struct Image {
     /// New tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_tag: Option<String>,
-}
-
-/// The source of a Kustomization.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SourceReference {
-    /// Accepted and ignored, as Flux does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_version: Option<String>,
-    /// Kind.
-    pub kind: SourceKind,
-    /// Name.
-    pub name: String,
-    /// Namespace; that of the Kustomization when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-}
-
-/// Which kind the source is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SourceKind {
-    /// OCIRepository.
-    OCIRepository,
-    /// GitRepository.
-    GitRepository,
-    /// Bucket.
-    Bucket,
-    /// ExternalArtifact.
-    ExternalArtifact,
 }
 
 /// A build fact that is added as annotation.

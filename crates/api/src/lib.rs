@@ -15,6 +15,7 @@ pub mod crd;
 pub mod duration;
 pub mod kustomization;
 pub mod oci_repository;
+mod source_reference;
 pub mod well_known;
 
 pub use crd::crds;

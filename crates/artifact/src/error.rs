@@ -52,6 +52,9 @@ pub enum Error {
     /// More ignore patterns than are matched.
     #[error("failed to load source ignore patterns from repository: more than {0} patterns")]
     TooManyPatterns(usize),
+    /// The bytes of the archive cannot be read.
+    #[error("failed to read archive")]
+    Read(#[source] io::Error),
     /// The archive cannot be written.
     #[error("failed to write archive")]
     Pack(#[source] io::Error),

@@ -36,4 +36,4 @@ pub use error::Error;
 pub use ignore::Ignore;
 pub use revision::Revision;
 pub use store::Store;
-pub use tree::{Limits, Tree};
+pub use tree::{Entries, Limits, Tree};

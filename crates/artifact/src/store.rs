@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::contents::{Contents, file_error};
-use crate::digest::{Algorithm, Digest, HashReader, HashWriter};
+use crate::digest::{Algorithm, Digest, HashWriter};
 use crate::error::Error;
 use crate::revision::Revision;
 use crate::tree::{Entries, Limits, Tree};
@@ -224,13 +224,7 @@ impl Store {
     pub fn entries(&self, path: &str, digest: &Digest, limits: &Limits) -> Result<Entries, Error> {
         let path = self.resolve(path)?;
         let file = File::open(&path).map_err(file_error("open", &path))?;
-        let mut reader = HashReader::new(digest.algorithm(), BufReader::new(file));
-        let tree = Tree::unpack(&mut reader, limits, &self.root.join(UNFINISHED));
-        let found = reader.drain().map_err(file_error("read", &path))?;
-        if found != *digest {
-            return Err(Error::Corrupt(digest.to_string()));
-        }
-        tree?.entries()
+        Tree::unpack_checked(BufReader::new(file), digest, limits, &self.spool_dir())?.entries()
     }
 
     /// The stored bytes at `path`, for a caller that checks them itself.

@@ -14,7 +14,7 @@ use tempfile::SpooledTempFile;
 use crate::error::Error;
 
 /// Files by path, as an in-memory file tree takes them.
-pub(crate) type Entries = BTreeMap<String, Vec<u8>>;
+pub type Entries = BTreeMap<String, Vec<u8>>;
 
 /// Up to here unpacked bytes stay in memory.
 const SPOOL_MEMORY_BYTES: usize = 4 * 1024 * 1024;

@@ -9,6 +9,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use tar::{EntryType, Header};
 
+use crate::digest::{Digest, HashReader};
 use crate::error::Error;
 use crate::tree::{Limits, Mode, Tree, bounded, clean};
 
@@ -44,6 +45,22 @@ impl Tree {
             }
             result => result.map(|_| tree),
         }
+    }
+
+    /// Unpacks an archive whose bytes must have this digest, as [`Tree::unpack`] does; what is wrong
+    /// with bytes that are not the promised ones is not told.
+    pub fn unpack_checked(
+        archive: impl Read,
+        digest: &Digest,
+        limits: &Limits,
+        spool_dir: &Path,
+    ) -> Result<Self, Error> {
+        let mut reader = HashReader::new(digest.algorithm(), archive);
+        let tree = Self::unpack(&mut reader, limits, spool_dir);
+        if reader.drain().map_err(Error::Read)? != *digest {
+            return Err(Error::Corrupt(digest.to_string()));
+        }
+        tree
     }
 }
 

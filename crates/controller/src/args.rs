@@ -56,6 +56,15 @@ pub struct Args {
     /// Kinds that are applied before the rest, as `group/Kind`.
     #[arg(long, value_delimiter = ',', value_parser = group_kind)]
     pub custom_apply_stage_kinds: Vec<GroupKind>,
+    /// How often a download of another controller's artifact is tried again.
+    #[arg(long, default_value = "9")]
+    pub http_retry: u32,
+    /// Host and port that are asked for artifacts of the source controller.
+    #[arg(long, env = "SOURCE_CONTROLLER_LOCALHOST", hide = true)]
+    pub source_controller_localhost: Option<String>,
+    /// Host and port that are asked for artifacts of the source watcher.
+    #[arg(long, env = "SOURCE_WATCHER_LOCALHOST", hide = true)]
+    pub source_watcher_localhost: Option<String>,
     /// When something that is missing is looked for again, unless its appearance is noticed before.
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub requeue_dependency: Duration,
@@ -212,6 +221,11 @@ impl Args {
         }
     }
 
+    /// Whether a feature gate that is closed by default is open.
+    pub fn gate(&self, name: &str) -> bool {
+        self.feature_gates.iter().any(|gate| gate.name == name && gate.on)
+    }
+
     /// The host that addresses of artifacts start with (ocirepository.md, 12).
     pub fn advertised_host(&self) -> String {
         if !self.storage_adv_addr.is_empty() {
@@ -243,7 +257,7 @@ mod tests {
             ("--artifact-digest-algo=md5", "give one of sha1, sha256, sha384, sha512, blake3"),
             ("--interval-jitter-percentage=100", "100 is not in 0..100"),
             ("--feature-gates=Nonsense=true", "feature-gate 'Nonsense' not supported"),
-            ("--feature-gates=ExternalArtifact=true", "is not supported by Sluice yet"),
+            ("--feature-gates=MigrateAPIVersion=true", "is not supported by Sluice yet"),
             ("--feature-gates=ExternalArtifact", "write it as Name=true or Name=false"),
             ("--storage-addr=nowhere", "give an IP address and a port"),
         ] {

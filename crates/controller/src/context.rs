@@ -10,6 +10,8 @@ use manifest::GroupKind;
 use tokio::time::Instant;
 
 use crate::events::Events;
+use crate::foreign::Foreign;
+use crate::kustomization::ArtifactHosts;
 use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::runtime::cache::Key;
@@ -30,6 +32,14 @@ pub struct Settings {
     pub jitter: f64,
     /// Whether sources of other namespaces are refused.
     pub no_cross_namespace_refs: bool,
+    /// Whether OCIRepositories are served by this process.
+    pub serves_sources: bool,
+    /// Whether ExternalArtifacts may be used.
+    pub external_artifacts: bool,
+    /// How often a download of another controller's artifact is tried again.
+    pub http_retry: u32,
+    /// Hosts that are asked in place of those in the addresses of artifacts.
+    pub artifact_hosts: ArtifactHosts,
     /// Account used when a Kustomization names none; none when empty.
     pub default_service_account: String,
     /// How long old artifacts are kept, and how many.
@@ -56,6 +66,10 @@ pub struct Context {
     pub store: Arc<artifact::Store>,
     /// OCIRepositories.
     pub sources: Objects,
+    /// Sources that another controller serves.
+    pub foreign: Foreign,
+    /// The client that downloads their artifacts.
+    pub http: reqwest::Client,
     /// Kustomizations.
     pub kustomizations: Objects,
     /// Where happenings go.

@@ -12,7 +12,7 @@ const GATES: [(&str, Option<bool>); 12] = [
     ("DisableConfigWatchers", None),
     ("DisableFailFastBehavior", Some(false)),
     ("DisableStatusPollerCache", None),
-    ("ExternalArtifact", Some(false)),
+    ("ExternalArtifact", None),
     ("GroupChangeLog", None),
     ("MigrateAPIVersion", Some(false)),
     ("ObjectLevelWorkloadIdentity", None),

@@ -7,6 +7,7 @@
 pub mod args;
 mod context;
 mod events;
+mod foreign;
 pub mod gates;
 mod kustomization;
 mod metrics;
@@ -15,6 +16,7 @@ mod oci_repository;
 mod operator;
 mod runtime;
 mod unfit;
+mod watching;
 mod webhook;
 
 pub use args::Args;

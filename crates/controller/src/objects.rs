@@ -49,11 +49,6 @@ impl Objects {
         &self.resource
     }
 
-    /// The kind in all namespaces.
-    pub fn all(&self) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &self.resource)
-    }
-
     fn api(&self, key: &Key) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &key.namespace, &self.resource)
     }

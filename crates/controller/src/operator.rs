@@ -1,6 +1,5 @@
 //! Starting and stopping the operator.
 
-use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +9,7 @@ use anyhow::Context as _;
 use api::well_known::{KUSTOMIZATION_MANAGER, SOURCE_MANAGER};
 use apply::watch::Watches;
 use apply::{Clusters, Identity};
-use futures::{StreamExt as _, pin_mut};
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject};
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt as _, watcher as watch};
+use kube::api::ApiResource;
 use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
@@ -24,6 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::args::{Args, Half};
 use crate::context::{Begun, Context, Settings, Waiting};
 use crate::events::Events;
+use crate::foreign::{self, Foreign};
+use crate::kustomization::ArtifactHosts;
 use crate::metrics::{Metrics, RunResult};
 use crate::objects::{Kind, Objects};
 use crate::runtime::cache::Key;
@@ -31,11 +28,15 @@ use crate::runtime::clock::Clock;
 use crate::runtime::queue::{Backoff, Queue, Requeue};
 use crate::runtime::server;
 use crate::runtime::slots::Slots;
+use crate::watching::{Watched, follow};
 use crate::webhook::Guard;
 use crate::{kustomization, oci_repository, webhook};
 
 /// How long open work may take to end when the operator stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long another controller's artifact server may take to take a connection, and to send more.
+const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const HTTP_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running operator. Dropping it ends it at once; [`Operator::stop`] lets open work end.
 pub struct Operator {
@@ -155,6 +156,8 @@ fn context(
         begun: Begun::default(),
         quiet: std::sync::Mutex::default(),
         noticed: std::sync::Mutex::default(),
+        foreign: Foreign::default(),
+        http: http_client()?,
         registries: oci_repository::Registries::default(),
         store: Arc::new(store),
         clock,
@@ -166,6 +169,13 @@ fn context(
     })
 }
 
+/// The client that downloads artifacts of other controllers.
+fn http_client() -> anyhow::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().connect_timeout(HTTP_CONNECT_TIMEOUT);
+    let builder = builder.read_timeout(HTTP_READ_TIMEOUT);
+    Ok(builder.user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION"))).build()?)
+}
+
 fn settings(args: &Args) -> Settings {
     Settings {
         concurrent_ssa: usize::from(args.concurrent_ssa),
@@ -174,6 +184,13 @@ fn settings(args: &Args) -> Settings {
         requeue_dependency: args.requeue_dependency,
         jitter: f64::from(args.interval_jitter_percentage) / 100.0,
         no_cross_namespace_refs: args.no_cross_namespace_refs,
+        serves_sources: args.controllers.contains(&Half::Source),
+        external_artifacts: args.gate("ExternalArtifact"),
+        http_retry: args.http_retry,
+        artifact_hosts: ArtifactHosts {
+            controller: args.source_controller_localhost.clone(),
+            watcher: args.source_watcher_localhost.clone(),
+        },
         default_service_account: args.default_service_account.clone(),
         retention: artifact::store::Retention {
             age_max: args.artifact_retention_ttl,
@@ -193,16 +210,21 @@ fn run_halves(
     stop: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) {
-    let synced = signal::Sender::new(0_u8);
+    let synced = signal::Sender::new(0_usize);
     let namespace = (!args.watch_all_namespaces).then(|| args.runtime_namespace.clone());
-    for half in [Half::Source, Half::Kustomization] {
-        let watching = follow(Arc::clone(context), half, namespace.clone(), synced.clone());
+    let mut watched = vec![Watched::Ours(Half::Source), Watched::Ours(Half::Kustomization)];
+    if args.controllers.contains(&Half::Kustomization) {
+        watched.extend(foreign::KINDS.map(Watched::Foreign));
+    }
+    let all = watched.len();
+    for watched in watched {
+        let watching = follow(Arc::clone(context), watched, namespace.clone(), synced.clone());
         tasks.spawn(until(stop.clone(), watching));
     }
     let filled = {
         let (mut synced, ready) = (synced.subscribe(), Arc::clone(ready));
         async move {
-            if synced.wait_for(|count| *count == 2).await.is_ok() {
+            if synced.wait_for(|count| *count == all).await.is_ok() {
                 ready.store(true, Ordering::Relaxed);
             }
         }
@@ -216,7 +238,7 @@ fn run_halves(
         tasks.spawn(async move {
             // A Kustomization that runs before its source has been seen would report it missing.
             tokio::select! {
-                _ = synced.wait_for(|count| *count == 2) => {}
+                _ = synced.wait_for(|count| *count == all) => {}
                 () = stop.cancelled() => return,
             }
             work(context, half, stop).await;
@@ -228,56 +250,6 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     tokio::select! {
         () = work => {}
         () = stop.cancelled() => {}
-    }
-}
-
-/// Keeps the cache of one kind current and tells what has been seen.
-async fn follow(
-    context: Arc<Context>,
-    half: Half,
-    namespace: Option<String>,
-    synced: signal::Sender<u8>,
-) {
-    let objects = half.objects(&context);
-    let api: Api<DynamicObject> = match namespace {
-        None => objects.all(),
-        Some(namespace) => {
-            Api::namespaced_with(context.client.clone(), &namespace, objects.resource())
-        }
-    };
-    let events = watch(api, watcher::Config::default()).default_backoff();
-    pin_mut!(events);
-    let mut listed: HashSet<Key> = HashSet::new();
-    // What has been told, event by event. The cache is no measure: our own writes are in it before
-    // the watch tells of them.
-    let mut told: HashMap<Key, Arc<DynamicObject>> = HashMap::new();
-    let mut is_first = true;
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => listed.clear(),
-            Ok(Event::InitApply(object)) => {
-                listed.insert(Key::of(&object));
-                half.seen(&context, object, &mut told);
-            }
-            Ok(Event::Apply(object)) => half.seen(&context, object, &mut told),
-            Ok(Event::InitDone) => {
-                for gone in objects.cache.retain(&listed) {
-                    told.remove(&Key::of(&gone));
-                    half.gone(&context, &gone);
-                }
-                if std::mem::take(&mut is_first) {
-                    synced.send_modify(|count| *count += 1);
-                }
-            }
-            Ok(Event::Delete(object)) => {
-                objects.cache.remove(&object);
-                told.remove(&Key::of(&object));
-                half.gone(&context, &object);
-            }
-            Err(error) => {
-                tracing::warn!(%error, kind = half.kind(), "watch failed, will be tried again");
-            }
-        }
     }
 }
 
@@ -355,43 +327,17 @@ async fn run_one(
 }
 
 impl Half {
-    fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Source => "OCIRepository",
             Self::Kustomization => "Kustomization",
         }
     }
 
-    fn objects(self, context: &Context) -> &Objects {
+    pub(crate) fn objects(self, context: &Context) -> &Objects {
         match self {
             Self::Source => &context.sources,
             Self::Kustomization => &context.kustomizations,
-        }
-    }
-
-    fn seen(
-        self,
-        context: &Context,
-        object: DynamicObject,
-        told: &mut HashMap<Key, Arc<DynamicObject>>,
-    ) {
-        let after = self.objects(context).cache.put(object);
-        let before = told.insert(Key::of(&after), Arc::clone(&after));
-        match self {
-            Self::Source => {
-                oci_repository::triggers::seen(context, before.as_deref(), &after);
-                kustomization::triggers::source_seen(context, before.as_deref(), &after);
-            }
-            Self::Kustomization => {
-                kustomization::triggers::seen(context, before.as_deref(), &after);
-            }
-        }
-    }
-
-    fn gone(self, context: &Context, object: &DynamicObject) {
-        match self {
-            Self::Source => oci_repository::triggers::gone(context, object),
-            Self::Kustomization => kustomization::triggers::gone(context, object),
         }
     }
 }

@@ -12,7 +12,7 @@ use apply::{KubeCluster, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::DynamicObject;
-use kustomize::files::{FilePath, Memory};
+use kustomize::files::Memory;
 use manifest::Object;
 use plan::health::Health;
 use plan::ignore::Rules;
@@ -22,7 +22,7 @@ use plan::{Plan, Policy, Stage};
 
 use super::request::Request;
 use super::status::{Phase, Run, progressing};
-use super::{health, report};
+use super::{fetch, health, report};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::Objects;
@@ -62,7 +62,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn new(reason: &'static str, message: &impl ToString) -> Self {
+    pub(super) fn new(reason: &'static str, message: &impl ToString) -> Self {
         Self::Failed { reason, message: message.to_string(), unhealthy: None }
     }
 }
@@ -72,7 +72,7 @@ pub(super) async fn converge(
     attempt: &mut Attempt<'_>,
     artifact: &Artifact,
 ) -> Result<Option<Duration>, Failure> {
-    let files = fetch(attempt, artifact).await?;
+    let files = fetch::fetch(attempt, artifact).await?;
     let rendered = build(attempt, files).await?;
     let cluster = attempt
         .context
@@ -82,34 +82,6 @@ pub(super) async fn converge(
     let applied = apply(attempt, &cluster, rendered).await?;
     prune_stale(attempt, &cluster, &applied).await?;
     health::await_health(attempt, &cluster, applied).await
-}
-
-/// Reads the artifact from the store; its digest is checked on the way.
-async fn fetch(attempt: &Attempt<'_>, artifact: &Artifact) -> Result<Memory, Failure> {
-    let store = Arc::clone(&attempt.context.store);
-    let limits = attempt.context.settings.limits;
-    let (path, digest) = (artifact.path.clone(), artifact.digest.clone());
-    let read = tokio::task::spawn_blocking(move || read_files(&store, &path, &digest, &limits));
-    match read.await {
-        Ok(Ok(files)) => Ok(files),
-        Ok(Err(error)) if error.is_missing() => Err(Failure::ArtifactMissing),
-        Ok(Err(error)) => Err(Failure::new("ArtifactFailed", &artifact::text::explain(&error))),
-        Err(panicked) => Err(Failure::new("ArtifactFailed", &panicked)),
-    }
-}
-
-fn read_files(
-    store: &artifact::Store,
-    path: &str,
-    digest: &str,
-    limits: &artifact::Limits,
-) -> Result<Memory, artifact::Error> {
-    let mut files = Memory::default();
-    let digest = digest.parse().map_err(|_| artifact::Error::Corrupt(digest.to_owned()))?;
-    for (path, content) in store.entries(path, &digest, limits)? {
-        files.insert(FilePath::root().join_clamped(&path), content);
-    }
-    Ok(files)
 }
 
 /// Builds on a thread of its own: it computes and may take long.

@@ -4,6 +4,8 @@ use api::condition::{ConditionStatus, READY};
 use api::kustomization::{KustomizationSpec, KustomizationStatus};
 use kube::api::DynamicObject;
 
+use super::request;
+use super::source::Source;
 use crate::objects::{generation, part};
 use crate::runtime::cache::{Cache, Key};
 
@@ -14,7 +16,7 @@ pub(super) fn obstacle(
     cache: &Cache,
     key: &Key,
     dependencies: &[Key],
-    source: (&Key, &str),
+    source: (&Source, &str),
 ) -> Option<String> {
     if let Some(path) = cycle(cache, key, dependencies) {
         let path: Vec<String> = path.iter().map(ToString::to_string).collect();
@@ -29,7 +31,7 @@ pub(super) fn obstacle(
     })
 }
 
-fn unready(key: &Key, object: &DynamicObject, source: (&Key, &str)) -> Option<String> {
+fn unready(key: &Key, object: &DynamicObject, source: (&Source, &str)) -> Option<String> {
     let not_ready = || Some(format!("dependency '{key}' is not ready"));
     let (Ok(spec), Ok(status)) =
         (part::<KustomizationSpec>(object, "spec"), part::<KustomizationStatus>(object, "status"))
@@ -39,9 +41,7 @@ fn unready(key: &Key, object: &DynamicObject, source: (&Key, &str)) -> Option<St
     if status.observed_generation != Some(generation(object)) || !was_ready(&status) {
         return not_ready();
     }
-    let namespace = spec.source_ref.namespace.as_deref().unwrap_or(&key.namespace);
-    let same_source = (namespace, spec.source_ref.name.as_str())
-        == (source.0.namespace.as_str(), source.0.name.as_str());
+    let same_source = request::source(key, &spec) == *source.0;
     if same_source && status.last_applied_revision.as_deref() != Some(source.1) {
         return Some(format!("dependency '{key}' revision is not up to date"));
     }

@@ -2,10 +2,12 @@
 
 mod converge;
 mod dependencies;
+mod fetch;
 mod finalize;
 mod health;
 mod report;
 mod request;
+mod source;
 mod status;
 pub(crate) mod triggers;
 
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::kustomization::{KustomizationSpec, KustomizationStatus};
-use api::oci_repository::{Artifact, OCIRepositoryStatus};
+use api::oci_repository::Artifact;
 use api::well_known::{OCI_REVISION, RECONCILE_REQUEST};
 use kube::api::DynamicObject;
 use manifest::ObjectId;
@@ -26,6 +28,7 @@ use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
 use converge::{Attempt, Failure, converge};
+pub(crate) use fetch::ArtifactHosts;
 use report::{happening, record, with_commit_status};
 use request::Request;
 use status::{Outcome, Phase, Run, finished, seconds};
@@ -85,7 +88,7 @@ async fn advance(
         Ok(request) => request,
         Err(unfit) => return end.stalled(unfit.reason(), &artifact::text::explain(&unfit)).await,
     };
-    let artifact = match find_artifact(context, key, &request) {
+    let artifact = match source::find(context, key, &request) {
         Ok(artifact) => artifact,
         Err(obstacle) => return obstacle.report(&end, &request).await,
     };
@@ -113,52 +116,6 @@ fn begin(object: &DynamicObject, request: &Request, artifact: &Artifact) -> Run 
         phase: Phase::Fetching,
         inventory: None,
         digest: None,
-    }
-}
-
-/// Why a run cannot begin: its source.
-enum SourceObstacle {
-    Missing(Key),
-    NoArtifact,
-    AccessDenied(Key),
-}
-
-fn find_artifact(
-    context: &Context,
-    key: &Key,
-    request: &Request,
-) -> Result<Artifact, SourceObstacle> {
-    let source = &request.source;
-    if context.settings.no_cross_namespace_refs && source.namespace != key.namespace {
-        return Err(SourceObstacle::AccessDenied(source.clone()));
-    }
-    let object = context.sources.cache.get(source);
-    let object = object.ok_or_else(|| SourceObstacle::Missing(source.clone()))?;
-    let status: Option<OCIRepositoryStatus> = part(&object, "status").ok();
-    status.and_then(|status| status.artifact).ok_or(SourceObstacle::NoArtifact)
-}
-
-impl SourceObstacle {
-    async fn report(self, end: &End<'_>, request: &Request) -> kube::Result<Requeue> {
-        let (message, retry) = match self {
-            Self::AccessDenied(source) => {
-                let text = format!(
-                    "can't access 'OCIRepository/{source}', cross-namespace references have been blocked"
-                );
-                return end.stalled("AccessDenied", &text).await;
-            }
-            Self::Missing(source) => (
-                format!("OCIRepository.source.toolkit.fluxcd.io \"{}\" not found", source.name),
-                request.retry_interval,
-            ),
-            Self::NoArtifact => {
-                let retry = end.context.settings.requeue_dependency;
-                let text = api::duration::GoDuration::from(retry);
-                (format!("Source artifact not found, retrying in {text}"), retry)
-            }
-        };
-        end.write(&Outcome::NotStarted { reason: "ArtifactFailed", message }).await?;
-        Ok(Requeue::After(retry))
     }
 }
 

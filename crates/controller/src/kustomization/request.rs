@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use api::kustomization::{
-    BuildMetadata, IgnoreRule, KustomizationSpec, ObjectReference, SourceKind, SubstituteReference,
-    SubstituteStrategy,
+    BuildMetadata, IgnoreRule, KustomizationSpec, ObjectReference, SourceReference,
+    SubstituteReference, SubstituteStrategy,
 };
 use apply::Identity;
 use apply::wait::Target as Awaited;
@@ -12,6 +12,7 @@ use manifest::{Gvk, ObjectId};
 use plan::ignore::{Rule, Target};
 use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
 
+use super::source::Source;
 use crate::runtime::cache::Key;
 use crate::unfit::{Unfit, duration, refuse};
 
@@ -24,7 +25,7 @@ pub(super) struct Request {
     pub(super) interval: Duration,
     pub(super) retry_interval: Duration,
     pub(super) timeout: Duration,
-    pub(super) source: Key,
+    pub(super) source: Source,
     pub(super) dependencies: Vec<Key>,
     pub(super) render: render::Request,
     pub(super) substitute_from: Vec<SubstituteReference>,
@@ -51,13 +52,11 @@ pub(super) enum Checks {
 /// Refuses fields that this version does not act on.
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Unfit> {
     let ready_expr = spec.depends_on.iter().flatten().any(|d| d.ready_expr.is_some());
-    let foreign_source = spec.source_ref.kind != SourceKind::OCIRepository;
     refuse(&[
         (spec.kube_config.is_some(), "kubeConfig"),
         (spec.decryption.is_some(), "decryption"),
         (spec.health_check_exprs.as_ref().is_some_and(|l| !l.is_empty()), "healthCheckExprs"),
         (ready_expr, "dependsOn[].readyExpr"),
-        (foreign_source, "sourceRef.kind other than OCIRepository"),
     ])
 }
 
@@ -82,7 +81,7 @@ impl Request {
             interval,
             retry_interval: optional("retryInterval", &spec.retry_interval)?.unwrap_or(interval),
             timeout: timeout(spec)?,
-            source: in_namespace(&spec.source_ref.namespace, &spec.source_ref.name),
+            source: source(key, spec),
             dependencies: dependencies.map(|d| in_namespace(&d.namespace, &d.name)).collect(),
             render: rendering(key, spec),
             substitute_from: substitute_from(spec),
@@ -93,6 +92,13 @@ impl Request {
             identity: identity(key, spec, default_account),
         })
     }
+}
+
+/// The source that a spec refers to.
+pub(super) fn source(key: &Key, spec: &KustomizationSpec) -> Source {
+    let SourceReference { kind, name, namespace, .. } = &spec.source_ref;
+    let namespace = namespace.clone().unwrap_or_else(|| key.namespace.clone());
+    Source { kind: *kind, key: Key { namespace, name: name.clone() } }
 }
 
 /// How long health and the end of objects are awaited (kustomization.md, 1).
@@ -263,7 +269,7 @@ mod tests {
         let Ok(request) = request else { unreachable!("it is fit") };
         let names: Vec<String> = request.dependencies.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["ns/a", "x/b"]);
-        assert_eq!(request.source.to_string(), "ns/src");
+        assert_eq!(request.source.key.to_string(), "ns/src");
         assert_eq!(request.retry_interval, request.interval);
         assert_eq!(request.identity, Identity::Operator);
         assert_eq!(request.checks, Checks::None);
@@ -290,10 +296,6 @@ mod tests {
             (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
             (json!({"decryption": {"provider": "sops"}}), "decryption"),
             (json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}), "dependsOn[].readyExpr"),
-            (
-                json!({"sourceRef": {"kind": "GitRepository", "name": "g"}}),
-                "sourceRef.kind other than OCIRepository",
-            ),
         ] {
             assert_eq!(parse(fields).map(drop), Err(Unfit::Field(name)));
         }

@@ -1,8 +1,10 @@
 //! What makes a Kustomization run (kustomization.md, 2; decisions.md, B07, W4, W11).
 
+use api::kustomization::SourceKind;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use super::source::Source;
 use crate::context::Context;
 use crate::objects::{asks, is_true};
 use crate::runtime::cache::Key;
@@ -47,6 +49,7 @@ fn outcome(object: &DynamicObject) -> (bool, [Value; 3]) {
 /// A source has been seen: whoever uses it runs, if what it offers is new to him.
 pub(crate) fn source_seen(
     context: &Context,
+    kind: SourceKind,
     before: Option<&DynamicObject>,
     after: &DynamicObject,
 ) {
@@ -58,8 +61,8 @@ pub(crate) fn source_seen(
     if offered.0.is_null() || before.is_some_and(|before| offer(before) == offered) {
         return;
     }
-    let source = Key::of(after);
-    let cause = format!("OCIRepository/{source}");
+    let source = Source { kind, key: Key::of(after) };
+    let cause = format!("{}/{}", kind.name(), source.key);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (revision, digest) = (text(&offered.0), text(&offered.1));
     for object in context.kustomizations.cache.list() {
@@ -70,10 +73,10 @@ pub(crate) fn source_seen(
     }
 }
 
-fn uses(object: &DynamicObject, source: &Key) -> bool {
+fn uses(object: &DynamicObject, source: &Source) -> bool {
     let reference = &object.data["spec"]["sourceRef"];
     let namespace = reference["namespace"].as_str().or(object.metadata.namespace.as_deref());
-    reference["kind"] == "OCIRepository"
-        && reference["name"] == source.name.as_str()
-        && namespace == Some(&source.namespace)
+    reference["kind"] == source.kind.name()
+        && reference["name"] == source.key.name.as_str()
+        && namespace == Some(&source.key.namespace)
 }

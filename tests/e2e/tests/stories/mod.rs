@@ -4,6 +4,7 @@ mod deletion;
 mod dependencies;
 mod force;
 mod foreign_registry;
+mod foreign_source;
 mod health;
 mod identity;
 mod process;

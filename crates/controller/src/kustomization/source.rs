@@ -1,0 +1,83 @@
+//! Where a Kustomization's artifact comes from (kustomization.md, 3 steps 6 and 7).
+
+use api::duration::GoDuration;
+use api::kustomization::SourceKind;
+use api::oci_repository::{Artifact, OCIRepositoryStatus};
+
+use super::End;
+use super::request::Request;
+use super::status::Outcome;
+use crate::context::Context;
+use crate::objects::part;
+use crate::runtime::cache::Key;
+use crate::runtime::queue::Requeue;
+
+/// A reference to a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) kind: SourceKind,
+    pub(crate) key: Key,
+}
+
+/// Why a run cannot begin: its source.
+pub(super) enum Obstacle {
+    /// It does not exist.
+    Missing,
+    /// It has nothing to offer yet.
+    NoArtifact,
+    /// It cannot be looked at.
+    Hidden(String),
+    /// The operator's settings forbid it.
+    AccessDenied(&'static str),
+}
+
+/// The artifact that a request's source offers.
+pub(super) fn find(context: &Context, key: &Key, request: &Request) -> Result<Artifact, Obstacle> {
+    let Source { kind, key: source } = &request.source;
+    let settings = &context.settings;
+    if settings.no_cross_namespace_refs && source.namespace != key.namespace {
+        return Err(Obstacle::AccessDenied("cross-namespace references have been blocked"));
+    }
+    if *kind == SourceKind::ExternalArtifact && !settings.external_artifacts {
+        return Err(Obstacle::AccessDenied("ExternalArtifact feature gate is disabled"));
+    }
+    let object = match context.foreign.kind(*kind) {
+        None => context.sources.cache.get(source),
+        Some(kind) => match kind.hidden() {
+            Some(why) => return Err(Obstacle::Hidden(why)),
+            None => kind.cache.get(source),
+        },
+    };
+    // What is read of a status is the same for all kinds.
+    let status: Option<OCIRepositoryStatus> =
+        part(&*object.ok_or(Obstacle::Missing)?, "status").ok();
+    status.and_then(|status| status.artifact).ok_or(Obstacle::NoArtifact)
+}
+
+impl Obstacle {
+    /// Reports it, and says when the run is tried again.
+    pub(super) async fn report(self, end: &End<'_>, request: &Request) -> kube::Result<Requeue> {
+        let Source { kind, key: source } = &request.source;
+        let kind = kind.name();
+        let (message, retry) = match self {
+            Self::AccessDenied(why) => {
+                let text = format!("can't access '{kind}/{source}', {why}");
+                return end.stalled("AccessDenied", &text).await;
+            }
+            Self::Hidden(why) => {
+                (format!("unable to get source '{source}': {why}"), request.retry_interval)
+            }
+            Self::Missing => (
+                format!("{kind}.source.toolkit.fluxcd.io \"{}\" not found", source.name),
+                request.retry_interval,
+            ),
+            Self::NoArtifact => {
+                let retry = end.context.settings.requeue_dependency;
+                let text = GoDuration::from(retry);
+                (format!("Source artifact not found, retrying in {text}"), retry)
+            }
+        };
+        end.write(&Outcome::NotStarted { reason: "ArtifactFailed", message }).await?;
+        Ok(Requeue::After(retry))
+    }
+}
