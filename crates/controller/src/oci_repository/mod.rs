@@ -51,7 +51,6 @@ async fn advance(
     key: &Key,
     object: Arc<DynamicObject>,
 ) -> kube::Result<Requeue> {
-    let object = context.sources.hold(object).await?;
     let status: OCIRepositoryStatus = part(&object, "status").map_err(kube::Error::SerdeError)?;
     let facts = Facts {
         generation: generation(&object),
@@ -220,10 +219,16 @@ struct End<'a> {
 }
 
 impl End<'_> {
+    /// Writes it to an object that is held; that it is gone meanwhile is fine.
     async fn write(&self, outcome: &Outcome) -> kube::Result<()> {
         let facts = Facts { now: self.context.clock.timestamp(), ..self.facts.clone() };
         let status = finished(&self.status, outcome, &facts);
-        match self.context.sources.write_status(&self.object, &status, &status::OWNED).await {
+        let sources = &self.context.sources;
+        let written = async {
+            let object = sources.hold(Arc::clone(&self.object)).await?;
+            sources.write_status(&object, &status, &status::OWNED).await
+        };
+        match written.await {
             Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
             other => other.map(drop),
         }
