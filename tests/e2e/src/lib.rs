@@ -8,6 +8,7 @@
 )]
 
 mod sources;
+pub mod steps;
 mod story;
 mod world;
 

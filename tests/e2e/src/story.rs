@@ -62,8 +62,8 @@ impl Story {
         story
     }
 
-    /// Starts the operator, on the storage that a former one left.
-    pub async fn start_operator(&mut self) {
+    /// What the operator is started with.
+    pub(crate) fn operator_flags(&self) -> Vec<String> {
         let mut flags = vec![
             "sluice-controller".to_owned(),
             "--watch-all-namespaces=false".into(),
@@ -75,7 +75,12 @@ impl Story {
             "--interval-jitter-percentage=0".into(),
         ];
         flags.extend(self.flags.iter().cloned());
-        let args = Args::try_parse_from(flags).unwrap();
+        flags
+    }
+
+    /// Starts the operator, on the storage that a former one left.
+    pub async fn start_operator(&mut self) {
+        let args = Args::try_parse_from(self.operator_flags()).unwrap();
         let config = World::shared().operator().await;
         self.operator = Some(controller::start(args, config, self.clock.clone()).await.unwrap());
     }

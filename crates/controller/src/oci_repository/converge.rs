@@ -23,11 +23,13 @@ use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::annotation;
 use crate::runtime::cache::Key;
+use crate::runtime::slots::Slot;
 
 /// Everything that one run works with.
 pub(super) struct Attempt<'a> {
     pub(super) context: &'a Arc<Context>,
     pub(super) key: &'a Key,
+    pub(super) slot: &'a mut Slot,
     pub(super) spec: &'a OCIRepositorySpec,
     pub(super) request: &'a Request,
     /// The object as last written.
@@ -71,7 +73,9 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     let announcing = announce(attempt, &pin, &revision);
     let pulling = async {
         let trusted = attempt.verify(&way.client, pin, way.deadline).await?;
-        content(attempt, &way, &trusted, &revision).await
+        let stored = content(attempt, &way, &trusted, &revision).await;
+        attempt.slot.leave();
+        stored
     };
     let (announced, pulled) = join!(announcing, pulling);
     if let Some(object) = announced.map_err(Failure::Unreported)? {

@@ -24,6 +24,7 @@ use crate::events::{Happening, Severity};
 use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
+use crate::runtime::slots::Slot;
 use crate::unfit::Unfit;
 use converge::{Attempt, Done, converge};
 use failure::Failure;
@@ -31,13 +32,14 @@ pub use registries::Registries;
 use request::Request;
 use status::{Facts, Fetch, Outcome, Stored, finished, has_failed};
 
-/// Runs one OCIRepository once and says when it runs again.
-pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key) -> Requeue {
+/// Runs one OCIRepository once and says when it runs again. The slot is held for as long as the
+/// registry and the store have work with it.
+pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot) -> Requeue {
     let Some(object) = context.sources.cache.get(key) else { return Requeue::OnChange };
     let result = if object.metadata.deletion_timestamp.is_some() {
         finalize(context, key, &object).await
     } else {
-        advance(context, key, object).await
+        advance(context, key, object, slot).await
     };
     result.unwrap_or_else(|error| {
         let error = apply::Refusal::from(error);
@@ -50,6 +52,7 @@ async fn advance(
     context: &Arc<Context>,
     key: &Key,
     object: Arc<DynamicObject>,
+    slot: &mut Slot,
 ) -> kube::Result<Requeue> {
     let status: OCIRepositoryStatus = part(&object, "status").map_err(kube::Error::SerdeError)?;
     let facts = Facts {
@@ -81,12 +84,14 @@ async fn advance(
     };
     let (progress, spec, request, facts) = (String::new(), &spec, &request, facts.clone());
     let began = context.clock.instant();
-    execute(Attempt { context, key, spec, request, object, status, facts, progress, began }).await
+    execute(Attempt { context, key, slot, spec, request, object, status, facts, progress, began })
+        .await
 }
 
 async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
     let before = attempt.status.clone();
     let result = converge(&mut attempt).await;
+    attempt.slot.leave();
     let requested = attempt.is_requested();
     let Attempt { context, key, request, object, status, facts, progress, .. } = attempt;
     let end = End { context, object, status, facts: &facts };

@@ -12,6 +12,7 @@ mod source;
 mod source_faults;
 mod source_first;
 mod source_ignore;
+mod source_kills;
 mod source_layers;
 mod source_registry;
 mod source_sharing;

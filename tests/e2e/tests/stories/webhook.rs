@@ -113,6 +113,12 @@ async fn only_who_knows_the_token_is_listened_to() {
     let many = json!({"events": vec![many; 101]}).to_string();
     assert_eq!(send(&story, hook, &bearer, many).await.0, 413);
     assert_eq!(send(&story, hook, &bearer, vec![b' '; 1024 * 1024 + 1]).await.0, 413);
+    let url = format!("http://{}/metrics", story.operator().addresses.metrics);
+    let metrics = String::from_utf8(story.http("GET", &url).await.1).unwrap();
+    for (code, count) in [(202, 3), (400, 2), (401, 6), (413, 2)] {
+        let series = format!("\nsluice_webhook_requests_total{{code=\"{code}\"}} {count}\n");
+        assert!(metrics.contains(&series), "{code}: {metrics}");
+    }
 }
 
 /// Begins a request whose body does not come, and gives the answer.
