@@ -8,6 +8,7 @@ mod identity;
 mod process;
 mod prune;
 mod restart;
+mod secrets;
 mod source;
 mod source_faults;
 mod source_first;
