@@ -15,6 +15,8 @@ mod oci_repository;
 mod operator;
 mod runtime;
 mod unfit;
+#[cfg(fuzzing)]
+pub use webhook::hostile;
 mod webhook;
 
 pub use args::Args;

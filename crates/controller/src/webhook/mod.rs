@@ -4,6 +4,8 @@
 //! before the body is parsed. What a source stands for is asked of its registry, as in every run.
 
 mod guard;
+#[cfg(fuzzing)]
+pub mod hostile;
 mod notice;
 
 use std::sync::Arc;
