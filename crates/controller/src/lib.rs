@@ -17,6 +17,8 @@ mod operator;
 mod runtime;
 mod unfit;
 mod watching;
+#[cfg(fuzzing)]
+pub use webhook::hostile;
 mod webhook;
 
 pub use args::Args;

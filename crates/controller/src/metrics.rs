@@ -41,6 +41,18 @@ struct QueueLabels {
     name: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    code: String,
+    host: String,
+    method: String,
+}
+
 type PerController<M, C = fn() -> M> = Family<ControllerLabels, M, C>;
 type PerQueue<M, C = fn() -> M> = Family<QueueLabels, M, C>;
 
@@ -62,6 +74,8 @@ pub struct Metrics {
     works: PerQueue<Histogram>,
     unfinished: PerQueue<Gauge<f64, AtomicU64>>,
     longest: PerQueue<Gauge<f64, AtomicU64>>,
+    notices: Family<CodeLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
     /// Runs that have not ended, with when they began.
     running: Mutex<HashMap<(&'static str, Key), Instant>>,
 }
@@ -102,6 +116,8 @@ impl Metrics {
             works: Family::new_with_constructor(queue_time),
             unfinished: Family::new_with_constructor(Gauge::default),
             longest: Family::new_with_constructor(Gauge::default),
+            notices: Family::default(),
+            requests: Family::default(),
             running: Mutex::default(),
         };
         metrics.register();
@@ -129,6 +145,10 @@ impl Metrics {
         queue.register("unfinished_work_seconds", "Age of all open work", self.unfinished.clone());
         let help = "Age of the oldest open work";
         queue.register("longest_running_processor_seconds", help, self.longest.clone());
+        let help = "Push notices, by the status that answers them";
+        all.register("sluice_webhook_requests", help, self.notices.clone());
+        let help = "Requests to the API server, by status, host and method";
+        all.register("rest_client_requests", help, self.requests.clone());
     }
 }
 
@@ -194,6 +214,18 @@ impl Metrics {
         }
         let ControllerLabels { controller } = controller(kind);
         self.results.get_or_create(&ResultLabels { controller, result: word.into() }).inc();
+    }
+
+    /// A push notice was answered with a status.
+    pub fn noticed(&self, status: u16) {
+        self.notices.get_or_create(&CodeLabels { code: status.to_string() }).inc();
+    }
+
+    /// The API server answered a request with a status, or not at all.
+    pub fn requested(&self, status: Option<u16>, host: &str, method: &str) {
+        let code = status.map_or_else(|| "<error>".to_owned(), |status| status.to_string());
+        let labels = RequestLabels { code, host: host.into(), method: method.into() };
+        self.requests.get_or_create(&labels).inc();
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<(&'static str, Key), Instant>> {

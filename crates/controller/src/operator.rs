@@ -26,8 +26,8 @@ use crate::objects::{Kind, Objects};
 use crate::runtime::cache::Key;
 use crate::runtime::clock::Clock;
 use crate::runtime::queue::{Backoff, Queue, Requeue};
-use crate::runtime::server;
 use crate::runtime::slots::Slots;
+use crate::runtime::{requests, server};
 use crate::watching::{Watched, follow};
 use crate::webhook::Guard;
 use crate::{kustomization, oci_repository, webhook};
@@ -84,16 +84,14 @@ pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Re
     let artifacts = store.router();
     let context = Arc::new(context(&args, config, clock, store, &mut tasks)?);
     let ready = Arc::new(AtomicBool::new(false));
-    tasks.spawn(server::serve(storage, artifacts, stop.clone()));
-    tasks.spawn(server::serve(
-        metrics,
-        server::metrics(Arc::clone(&context.metrics)),
-        stop.clone(),
-    ));
-    tasks.spawn(server::serve(health, server::probes(Arc::clone(&ready)), stop.clone()));
+    let mut serve = |listener, router| {
+        tasks.spawn(server::serve(listener, router, context.clock.clone(), stop.clone()));
+    };
+    serve(storage, artifacts);
+    serve(metrics, server::metrics(Arc::clone(&context.metrics)));
+    serve(health, server::probes(Arc::clone(&ready)));
     if let Some((listener, guard)) = webhook {
-        let router = webhook::router(Arc::clone(&context), guard);
-        tasks.spawn(server::serve(listener, router, stop.clone()));
+        serve(listener, webhook::router(Arc::clone(&context), guard));
     }
     run_halves(&args, &context, &ready, &stop, &mut tasks);
     Ok(Operator { addresses, stop, tasks })
@@ -124,7 +122,7 @@ async fn webhook(args: &Args) -> anyhow::Result<Option<(TcpListener, Guard)>> {
         args.controllers.contains(&Half::Source),
         "--webhook-addr wakes OCIRepositories: add source to --controllers, or leave it out"
     );
-    let guard = Guard::read(token)?;
+    let guard = Guard::open(token)?;
     Ok(Some((server::listen(address).await?, guard)))
 }
 
@@ -135,7 +133,8 @@ fn context(
     store: artifact::Store,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<Context> {
-    let client = kube::Client::try_from(config.clone())?;
+    let metrics = Arc::new(Metrics::new(clock.clone()));
+    let client = requests::client(config.clone(), &metrics)?;
     let clusters = Clusters::new(config);
     let watches = Watches::new(clusters.open(&Identity::Operator)?);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
@@ -151,7 +150,7 @@ fn context(
     Ok(Context {
         settings: settings(args),
         events: Events::start(&client, &clock, tasks),
-        metrics: Arc::new(Metrics::new(clock.clone())),
+        metrics,
         waiting: Waiting::default(),
         begun: Begun::default(),
         quiet: std::sync::Mutex::default(),
@@ -291,7 +290,7 @@ async fn run_one(
         let (context, key) = (Arc::clone(context), key.clone());
         async move {
             match half {
-                Half::Source => oci_repository::reconcile(&context, &key).await,
+                Half::Source => oci_repository::reconcile(&context, &key, &mut slot).await,
                 Half::Kustomization => kustomization::reconcile(&context, &key, &mut slot).await,
             }
         }

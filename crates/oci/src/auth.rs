@@ -36,7 +36,7 @@ pub(crate) enum Access {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Challenge {
+pub(crate) enum Challenge {
     Basic,
     Bearer { realm: Url, service: String },
 }
@@ -150,7 +150,12 @@ impl Auth {
 
     /// A token service may be on the registry's own host or domain, on a known one, or on one the
     /// operator names. Nobody else is shown credentials.
-    fn check_realm(&self, reference: &Reference, asked: &Url, realm: &Url) -> Result<(), Failure> {
+    pub(crate) fn check_realm(
+        &self,
+        reference: &Reference,
+        asked: &Url,
+        realm: &Url,
+    ) -> Result<(), Failure> {
         let refuse = |problem| {
             let host = realm.host_str().unwrap_or_default().to_owned();
             Err(Failure::Realm { realm: host, registry: reference.registry().into(), problem })
@@ -204,7 +209,7 @@ fn scope(reference: &Reference, access: Access) -> String {
 }
 
 /// Reads `Basic …` or `Bearer realm="…",service="…"`.
-fn parse_challenge(header: &str) -> Option<Challenge> {
+pub(crate) fn parse_challenge(header: &str) -> Option<Challenge> {
     let (kind, rest) = header.split_once(' ').unwrap_or((header, ""));
     if kind.eq_ignore_ascii_case("basic") {
         return Some(Challenge::Basic);
@@ -242,7 +247,7 @@ struct Ask<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+pub(crate) struct Answer {
     #[serde(default)]
     token: String,
     #[serde(default)]

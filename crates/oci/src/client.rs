@@ -97,7 +97,7 @@ pub struct Client {
 }
 
 #[derive(Deserialize)]
-struct TagPage {
+pub(crate) struct TagPage {
     #[serde(default)]
     tags: Option<Vec<String>>,
 }
@@ -332,7 +332,7 @@ fn stated_digest(response: &Response) -> Option<Digest> {
 }
 
 /// The address of the next page of tags, on the same registry.
-fn next_page(response: &Response) -> Result<Option<Url>, Failure> {
+pub(crate) fn next_page(response: &Response) -> Result<Option<Url>, Failure> {
     let link = header_text(response.headers(), LINK.as_str());
     let Some((target, _)) = link.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
         return Ok(None);

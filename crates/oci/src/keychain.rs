@@ -216,6 +216,16 @@ mod tests {
         }
     }
 
+    /// security.md, E8.
+    #[test]
+    fn helpers_are_never_asked() {
+        let config = r#"{"credsStore": "/bin/false", "credHelpers": {"reg.example.com": "/bin/false"},
+            "auths": {"reg.example.com": {}, "other.example.com": {"auth": ""}}}"#;
+        for url in ["oci://reg.example.com/app", "oci://other.example.com/app"] {
+            check(config, url, "-");
+        }
+    }
+
     #[test]
     fn malformed_files_are_named_without_their_bytes() {
         let error = |config: &str| Keychain::default().add_docker_config_json(config.as_bytes());

@@ -37,6 +37,8 @@ pub mod constraint;
 pub mod error;
 pub mod filter;
 mod filter_syntax;
+#[cfg(fuzzing)]
+pub mod hostile;
 pub mod image;
 pub mod keychain;
 pub mod progress;

@@ -156,6 +156,16 @@ mod tests {
         assert_eq!(none, Err("no match found for semver: *".into()));
     }
 
+    /// security.md, E6: what a registry adds to a version chooses nothing, and neither does the order
+    /// of other tags.
+    #[test]
+    fn twins_of_a_version_are_told_apart_by_the_list_only() {
+        let plain = |tags: &str| select(tags, ">=1.0.0", "", Spelling::Plain);
+        assert_eq!(plain("1.0.0+a 1.0.0+b 0.9.0").as_deref(), Some("1.0.0+a"));
+        assert_eq!(plain("0.9.0 1.0.0+b 1.0.0+a").as_deref(), Some("1.0.0+b"));
+        assert_eq!(plain("1.0.0 v1.0.0").as_deref(), Some("1.0.0"));
+    }
+
     #[test]
     fn charts_spell_a_plus_as_an_underscore() {
         let chart = Spelling::of_layer(Some(CHART_LAYER));

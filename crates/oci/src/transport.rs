@@ -31,7 +31,7 @@ const HOST_REQUESTS_MAX: usize = 16;
 /// Hosts whose requests are counted; beyond it they are counted anew.
 const HOSTS_MAX: usize = 1024;
 /// A longer `Retry-After` is cut to this.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// Time, so that tests own it.
 pub trait Clock: Send + Sync {

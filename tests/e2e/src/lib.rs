@@ -7,9 +7,14 @@
     reason = "a test may stop at a surprise"
 )]
 
+mod canary;
+mod patience;
 mod sources;
+pub mod steps;
 mod story;
 mod world;
 
-pub use story::{Story, condition, inventory, say, settled, until};
+pub use patience::{settled, until};
+pub use registry::CANARY;
+pub use story::{Story, condition, inventory, say};
 pub use world::World;

@@ -12,10 +12,8 @@ use kube::{Api, Client};
 use registry::Registry;
 use serde_json::{Value, json};
 
-use crate::World;
-
-/// Longer than anything takes on a busy machine; nothing waits for it when all is well.
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::patience::DEADLINE;
+use crate::{World, canary};
 
 /// A namespace, a registry and an operator that sees only this namespace.
 pub struct Story {
@@ -32,6 +30,17 @@ pub struct Story {
     operator: Option<Operator>,
 }
 
+/// The one place where every story ends: no operator has shown a secret.
+impl Drop for Story {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let metrics = self.operator.as_ref().map(|operator| operator.addresses.metrics);
+            let shown = canary::shown(&self.namespace, metrics);
+            assert!(shown.is_empty(), "secrets were shown: {shown:#?}");
+        }
+    }
+}
+
 impl Story {
     /// Begins a story; its name is part of the namespace's.
     pub async fn begin(name: &str) -> Self {
@@ -41,6 +50,7 @@ impl Story {
     /// Begins a story whose operator has these flags besides the usual ones.
     pub async fn begin_with(name: &str, flags: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        canary::listen();
         let world = tokio::task::spawn_blocking(World::shared).await.unwrap();
         let namespace = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let client = Client::try_from(world.admin().await).unwrap();
@@ -62,8 +72,8 @@ impl Story {
         story
     }
 
-    /// Starts the operator, on the storage that a former one left.
-    pub async fn start_operator(&mut self) {
+    /// What the operator is started with.
+    pub(crate) fn operator_flags(&self) -> Vec<String> {
         let mut flags = vec![
             "sluice-controller".to_owned(),
             "--watch-all-namespaces=false".into(),
@@ -75,7 +85,12 @@ impl Story {
             "--interval-jitter-percentage=0".into(),
         ];
         flags.extend(self.flags.iter().cloned());
-        let args = Args::try_parse_from(flags).unwrap();
+        flags
+    }
+
+    /// Starts the operator, on the storage that a former one left.
+    pub async fn start_operator(&mut self) {
+        let args = Args::try_parse_from(self.operator_flags()).unwrap();
         let config = World::shared().operator().await;
         self.operator = Some(controller::start(args, config, self.clock.clone()).await.unwrap());
     }
@@ -106,18 +121,7 @@ impl Story {
     }
 
     pub(crate) fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
-        let (api_version, kind) = match kind {
-            "OCIRepository" => ("source.toolkit.fluxcd.io/v1", kind),
-            "Kustomization" => ("kustomize.toolkit.fluxcd.io/v1", kind),
-            "Deployment" | "StatefulSet" | "DaemonSet" => ("apps/v1", kind),
-            "Job" => ("batch/v1", kind),
-            _ => kind.rsplit_once('/').unwrap_or(("v1", kind)),
-        };
-        let gvk: GroupVersionKind = match api_version.split_once('/') {
-            Some((group, version)) => GroupVersionKind::gvk(group, version, kind),
-            None => GroupVersionKind::gvk("", api_version, kind),
-        };
-        let resource = ApiResource::from_gvk(&gvk);
+        let resource = resource(kind);
         if namespace.is_empty() {
             Api::all_with(self.client.clone(), &resource)
         } else {
@@ -335,6 +339,19 @@ impl Story {
     }
 }
 
+/// How the API server names a kind: by the kind alone, or as `version/kind` or `group/version/kind`.
+pub(crate) fn resource(kind: &str) -> ApiResource {
+    let (api_version, kind) = match kind {
+        "OCIRepository" => ("source.toolkit.fluxcd.io/v1", kind),
+        "Kustomization" => ("kustomize.toolkit.fluxcd.io/v1", kind),
+        "Deployment" | "StatefulSet" | "DaemonSet" => ("apps/v1", kind),
+        "Job" => ("batch/v1", kind),
+        _ => kind.rsplit_once('/').unwrap_or(("v1", kind)),
+    };
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -347,27 +364,6 @@ fn merge(into: &mut Value, from: Value) {
             }
         }
         (into, from) => *into = from,
-    }
-}
-
-/// Polls until something holds; the story ends when that takes too long.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let began = std::time::Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < DEADLINE, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Polls until nothing is wrong any more, for at most `patience`; gives what still is.
-pub async fn settled(patience: Duration, wrong: impl AsyncFn() -> Vec<String>) -> Vec<String> {
-    let began = std::time::Instant::now();
-    loop {
-        let found = wrong().await;
-        if found.is_empty() || began.elapsed() > patience {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

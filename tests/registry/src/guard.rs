@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use crate::CANARY;
 use crate::answer::{Asked, KINDS, refuse, refuse_with};
 use crate::server::Guard;
 use crate::state::State;
@@ -60,7 +61,7 @@ pub(crate) fn token(state: &State, asked: &Asked) -> Response {
     }
     let mut held = state.held();
     held.issued += 1;
-    let token = format!("token-{}", held.issued);
+    let token = format!("{CANARY}-{}", held.issued);
     held.tokens.insert(token.clone());
     json!({"token": token, "expires_in": state.token_life_seconds}).to_string().into_response()
 }

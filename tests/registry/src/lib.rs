@@ -21,6 +21,9 @@ mod server;
 mod state;
 mod tls;
 
+/// Part of every secret of a test: who finds it where it does not belong has found a leak.
+pub const CANARY: &str = "canary-5b1f9c";
+
 pub use fault::{Effect, Fault};
 pub use images::{layer, odd_layer};
 pub use proxy::Proxy;

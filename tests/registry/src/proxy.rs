@@ -1,12 +1,16 @@
-//! A proxy inside the test's own process: HTTP (forwarding and CONNECT) and SOCKS5 on one port.
+//! A proxy inside the test's own process: HTTP (forwarding and CONNECT) and SOCKS5 on one port, or HTTP
+//! over TLS.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::server::Transport;
+use crate::tls::Tls;
 
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -14,6 +18,7 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// address, so that tests can name hosts that do not exist.
 pub struct Proxy {
     host: String,
+    authority: Option<String>,
     log: Arc<Mutex<Vec<String>>>,
     server: JoinHandle<()>,
 }
@@ -34,6 +39,16 @@ struct Rules {
 impl Proxy {
     /// A proxy to `target` (`host:port`), for everybody or for this user with this password.
     pub async fn start(target: &str, credentials: Option<(&str, &str)>) -> Self {
+        Self::serve(target, credentials, None).await
+    }
+
+    /// The same, spoken to over TLS under an authority of its own, and without SOCKS5.
+    pub async fn start_tls(target: &str, credentials: Option<(&str, &str)>) -> Self {
+        Self::serve(target, credentials, Tls::new(Transport::Tls)).await
+    }
+
+    async fn serve(target: &str, credentials: Option<(&str, &str)>, tls: Option<Tls>) -> Self {
+        let (acceptor, client) = tls.map(|tls| (tls.acceptor, tls.client)).unzip();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -46,18 +61,31 @@ impl Proxy {
             // Dropped with this task, and every connection with it.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let rules = Arc::clone(&rules);
-                // A client that went away is not this proxy's problem.
-                connections.spawn(async move { drop(rules.serve(stream).await) });
+                let (rules, acceptor) = (Arc::clone(&rules), acceptor.clone());
+                connections.spawn(async move {
+                    // A client that went away is not this proxy's problem.
+                    let _ = match acceptor {
+                        None => rules.serve(stream).await,
+                        Some(acceptor) => match acceptor.accept(stream).await {
+                            Ok(mut stream) => rules.http(&mut stream).await,
+                            Err(error) => Err(error),
+                        },
+                    };
+                });
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { host, log, server }
+        Self { host, authority: client.map(|client| client.authority), log, server }
     }
 
     /// `127.0.0.1:<port>`.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// PEM of the authority of a proxy over TLS.
+    pub fn authority_pem(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     /// Every connection so far that was let through, as `http|connect|socks5 <host>:<port>`.
@@ -77,7 +105,10 @@ impl Rules {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
-    async fn http(&self, client: &mut TcpStream) -> std::io::Result<()> {
+    async fn http(
+        &self,
+        client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ) -> std::io::Result<()> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") && head.len() < HEAD_BYTES_MAX {
             head.push(client.read_u8().await?);

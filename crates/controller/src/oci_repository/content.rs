@@ -21,7 +21,7 @@ use crate::events::Severity;
 /// linked to.
 pub(super) async fn content(
     attempt: &Attempt<'_>,
-    way: &Way<'_>,
+    way: &Way,
     trusted: &Trusted,
     revision: &Revision,
 ) -> Result<(StoredFile, BTreeMap<String, String>), Failure> {
@@ -44,7 +44,7 @@ pub(super) async fn content(
         return Ok((stored, annotations));
     }
     let asked = context.clock.instant();
-    let (blob, operation, annotations) = pull(attempt, way.client, trusted, way.deadline).await?;
+    let (blob, operation, annotations) = pull(attempt, &way.client, trusted, way.deadline).await?;
     let stored = store(attempt, blob, operation, revision).await?;
     turn.keep(asked, Content { digest: stored.digest.clone(), annotations: annotations.clone() });
     Ok((stored, annotations))

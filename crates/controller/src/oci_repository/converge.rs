@@ -7,6 +7,7 @@ use api::oci_repository::{Artifact, OCIRepositorySpec, OCIRepositoryStatus};
 use artifact::Revision;
 use artifact::store::Check;
 use artifact::text::explain;
+use futures::join;
 use kube::api::DynamicObject;
 use oci::{Client, Pin};
 use tokio::time::Instant;
@@ -22,11 +23,13 @@ use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::annotation;
 use crate::runtime::cache::Key;
+use crate::runtime::slots::Slot;
 
 /// Everything that one run works with.
 pub(super) struct Attempt<'a> {
     pub(super) context: &'a Arc<Context>,
     pub(super) key: &'a Key,
+    pub(super) slot: &'a mut Slot,
     pub(super) spec: &'a OCIRepositorySpec,
     pub(super) request: &'a Request,
     /// The object as last written.
@@ -48,8 +51,51 @@ pub(super) enum Done {
     New(Stored),
 }
 
-/// Runs from the registry to the stored artifact.
+/// Runs from the registry to the stored artifact. What is stored belongs to an object that is held.
+///
+/// Writes to the object take their time beside what the registry and the store take: a run lasts as
+/// long as the longer of them.
 pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure> {
+    let (sources, unheld) = (&attempt.context.sources, Arc::clone(&attempt.object));
+    let (held, found) = join!(sources.hold(Arc::clone(&unheld)), find(attempt));
+    let held = held.map_err(Failure::Unreported)?;
+    if !Arc::ptr_eq(&held, &unheld) {
+        attempt.object = held;
+    }
+    let (way, pin) = found?;
+    let revision = pin.revision();
+    if let Some(stored) = attempt.up_to_date(&revision) {
+        if !attempt.is_proven() {
+            attempt.verify(&way.client, pin, way.deadline).await?;
+        }
+        return Ok(Done::UpToDate(stored));
+    }
+    let announcing = announce(attempt, &pin, &revision);
+    let pulling = async {
+        let trusted = attempt.verify(&way.client, pin, way.deadline).await?;
+        let stored = content(attempt, &way, &trusted, &revision).await;
+        attempt.slot.leave();
+        stored
+    };
+    let (announced, pulled) = join!(announcing, pulling);
+    if let Some(object) = announced.map_err(Failure::Unreported)? {
+        attempt.object = object;
+    }
+    let (written, annotations) = pulled?;
+    let artifact = Artifact {
+        digest: written.digest.to_string(),
+        last_update_time: attempt.context.clock.timestamp(),
+        metadata: (!annotations.is_empty()).then_some(annotations),
+        url: attempt.context.store.url(&written.path),
+        path: written.path,
+        revision: revision.to_string(),
+        size: i64::try_from(written.size_bytes).ok(),
+    };
+    Ok(Done::New(attempt.stored(artifact)))
+}
+
+/// What the source stands for now, and the way to it.
+async fn find(attempt: &mut Attempt<'_>) -> Result<(Way, Pin), Failure> {
     check_storage(attempt).await?;
     attempt.progress = beginning(&attempt.status, &attempt.facts);
     attempt.forget_failed_proof();
@@ -66,34 +112,15 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     };
     let client = attempt.client(&access)?;
     let deadline = attempt.context.clock.instant() + attempt.request.timeout;
-    let way = Way { client: &client, access: &access, deadline };
+    let way = Way { client, access, deadline };
     let pin = resolve(attempt, &way).await?;
-    let revision = pin.revision();
-    if let Some(stored) = attempt.up_to_date(&revision) {
-        if !attempt.is_proven() {
-            attempt.verify(&client, pin, deadline).await?;
-        }
-        return Ok(Done::UpToDate(stored));
-    }
-    announce(attempt, &pin, &revision).await?;
-    let trusted = attempt.verify(&client, pin, deadline).await?;
-    let (written, annotations) = content(attempt, &way, &trusted, &revision).await?;
-    let artifact = Artifact {
-        digest: written.digest.to_string(),
-        last_update_time: attempt.context.clock.timestamp(),
-        metadata: (!annotations.is_empty()).then_some(annotations),
-        url: attempt.context.store.url(&written.path),
-        path: written.path,
-        revision: revision.to_string(),
-        size: i64::try_from(written.size_bytes).ok(),
-    };
-    Ok(Done::New(attempt.stored(artifact)))
+    Ok((way, pin))
 }
 
 /// How a run reaches its registry, and until when.
-pub(super) struct Way<'a> {
-    pub(super) client: &'a Client,
-    pub(super) access: &'a Access,
+pub(super) struct Way {
+    pub(super) client: Arc<Client>,
+    pub(super) access: Access,
     pub(super) deadline: Instant,
 }
 
@@ -152,7 +179,7 @@ pub(super) async fn within<T>(
 }
 
 /// What the source stands for now. Sources that ask the same share an answer for a while.
-async fn resolve(attempt: &Attempt<'_>, way: &Way<'_>) -> Result<Pin, Failure> {
+async fn resolve(attempt: &Attempt<'_>, way: &Way) -> Result<Pin, Failure> {
     let Request { reference, select, .. } = attempt.request;
     let tag_stage;
     let stage = match select {
@@ -178,32 +205,37 @@ async fn resolve(attempt: &Attempt<'_>, way: &Way<'_>) -> Result<Pin, Failure> {
     within(attempt, way.deadline, stage, asking).await
 }
 
-/// Says which revision is being fetched, before it is (ocirepository.md, 2.1).
-async fn announce(
-    attempt: &mut Attempt<'_>,
+/// Says which revision is being fetched (ocirepository.md, 2.1); gives the object as written, if there
+/// was something to say.
+fn announce<'a>(
+    attempt: &mut Attempt<'a>,
     pin: &Pin,
     revision: &Revision,
-) -> Result<(), Failure> {
+) -> impl Future<Output = kube::Result<Option<Arc<DynamicObject>>>> + use<'a> {
     let reference = &attempt.request.reference;
     let qualified = match &pin.tag {
         Some(tag) => format!("{reference}:{tag}"),
         None => format!("{reference}@{}", pin.digest),
     };
     let text = format!("new revision '{revision}' for '{qualified}'");
-    attempt.progress = format!("building artifact: {text}");
-    if attempt
-        .status
-        .artifact
-        .as_ref()
-        .is_some_and(|artifact| artifact.revision == revision.as_str())
-    {
-        // The same content under other settings: nothing that consumers know is outdated.
+    let stored = attempt.status.artifact.as_ref();
+    // The same content under other settings: nothing that consumers know is outdated.
+    let is_news = stored.is_none_or(|artifact| artifact.revision != revision.as_str());
+    if is_news {
+        let outdated = stored.is_some().then_some(text.as_str());
+        attempt.progress = format!("building artifact: {text}");
+        attempt.status = progressing(&attempt.status, &attempt.facts, &attempt.progress, outdated);
+    } else {
         attempt.progress = beginning(&attempt.status, &attempt.facts);
-        return Ok(());
     }
-    let outdated = attempt.status.artifact.is_some().then_some(text.as_str());
-    let status = progressing(&attempt.status, &attempt.facts, &attempt.progress, outdated);
-    attempt.write(status).await
+    let sources = &attempt.context.sources;
+    let (object, status) = (Arc::clone(&attempt.object), attempt.status.clone());
+    async move {
+        if !is_news {
+            return Ok(None);
+        }
+        sources.write_status(&object, &status, &OWNED).await.map(Some)
+    }
 }
 
 /// Runs `work` on a thread of its own; the text of what went wrong.

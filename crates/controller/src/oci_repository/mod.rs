@@ -24,6 +24,7 @@ use crate::events::{Happening, Severity};
 use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
+use crate::runtime::slots::Slot;
 use crate::unfit::Unfit;
 use converge::{Attempt, Done, converge};
 use failure::Failure;
@@ -31,13 +32,14 @@ pub use registries::Registries;
 use request::Request;
 use status::{Facts, Fetch, Outcome, Stored, finished, has_failed};
 
-/// Runs one OCIRepository once and says when it runs again.
-pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key) -> Requeue {
+/// Runs one OCIRepository once and says when it runs again. The slot is held for as long as the
+/// registry and the store have work with it.
+pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot) -> Requeue {
     let Some(object) = context.sources.cache.get(key) else { return Requeue::OnChange };
     let result = if object.metadata.deletion_timestamp.is_some() {
         finalize(context, key, &object).await
     } else {
-        advance(context, key, object).await
+        advance(context, key, object, slot).await
     };
     result.unwrap_or_else(|error| {
         let error = apply::Refusal::from(error);
@@ -50,8 +52,8 @@ async fn advance(
     context: &Arc<Context>,
     key: &Key,
     object: Arc<DynamicObject>,
+    slot: &mut Slot,
 ) -> kube::Result<Requeue> {
-    let object = context.sources.hold(object).await?;
     let status: OCIRepositoryStatus = part(&object, "status").map_err(kube::Error::SerdeError)?;
     let facts = Facts {
         generation: generation(&object),
@@ -82,12 +84,14 @@ async fn advance(
     };
     let (progress, spec, request, facts) = (String::new(), &spec, &request, facts.clone());
     let began = context.clock.instant();
-    execute(Attempt { context, key, spec, request, object, status, facts, progress, began }).await
+    execute(Attempt { context, key, slot, spec, request, object, status, facts, progress, began })
+        .await
 }
 
 async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
     let before = attempt.status.clone();
     let result = converge(&mut attempt).await;
+    attempt.slot.leave();
     let requested = attempt.is_requested();
     let Attempt { context, key, request, object, status, facts, progress, .. } = attempt;
     let end = End { context, object, status, facts: &facts };
@@ -220,10 +224,16 @@ struct End<'a> {
 }
 
 impl End<'_> {
+    /// Writes it to an object that is held; that it is gone meanwhile is fine.
     async fn write(&self, outcome: &Outcome) -> kube::Result<()> {
         let facts = Facts { now: self.context.clock.timestamp(), ..self.facts.clone() };
         let status = finished(&self.status, outcome, &facts);
-        match self.context.sources.write_status(&self.object, &status, &status::OWNED).await {
+        let sources = &self.context.sources;
+        let written = async {
+            let object = sources.hold(Arc::clone(&self.object)).await?;
+            sources.write_status(&object, &status, &status::OWNED).await
+        };
+        match written.await {
             Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
             other => other.map(drop),
         }

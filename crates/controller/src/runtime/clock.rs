@@ -1,6 +1,8 @@
 //! Time, injected once: everything that waits, waits on this.
 
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -90,6 +92,35 @@ impl oci::transport::Clock for Clock {
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
         apply::wait::Timer::sleep(self, wait)
+    }
+}
+
+/// A wait of a server's.
+struct Wait(Mutex<BoxFuture<'static, ()>>);
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let wait = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        wait.as_mut().poll(context)
+    }
+}
+
+impl hyper::rt::Sleep for Wait {}
+
+impl hyper::rt::Timer for Clock {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Wait(Mutex::new(apply::wait::Timer::sleep(self, duration))))
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        let left = deadline.saturating_duration_since(hyper::rt::Timer::now(self));
+        hyper::rt::Timer::sleep(self, left)
+    }
+
+    fn now(&self) -> std::time::Instant {
+        self.instant().into_std()
     }
 }
 

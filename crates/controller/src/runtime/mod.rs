@@ -3,5 +3,6 @@
 pub mod cache;
 pub mod clock;
 pub mod queue;
+pub mod requests;
 pub mod server;
 pub mod slots;

@@ -30,6 +30,11 @@ impl Slots {
 }
 
 impl Slot {
+    /// Gives the slot back: what is left to do is to wait for the cluster.
+    pub fn leave(&mut self) {
+        self.permit = None;
+    }
+
     /// Waits for `wait` without holding the slot, then for a free slot.
     pub async fn park<T>(&mut self, wait: impl Future<Output = T>) -> T {
         self.permit = None;

@@ -4,6 +4,8 @@
 //! before the body is parsed. What a source stands for is asked of its registry, as in every run.
 
 mod guard;
+#[cfg(fuzzing)]
+pub mod hostile;
 mod notice;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::context::Context;
 use crate::oci_repository::triggers;
 
 pub(crate) use guard::Guard;
+use guard::Token;
 pub(crate) use notice::Notice;
 
 /// A longer body is refused.
@@ -32,6 +35,17 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Where GitHub writes the signature of the body.
 const SIGNATURE: &str = "x-hub-signature-256";
+
+/// What a sender shows of its knowing the token.
+enum Proof {
+    None,
+    Token,
+    /// The body's signature under the token.
+    Signature {
+        token: Arc<Token>,
+        signature: Vec<u8>,
+    },
+}
 
 struct Webhook {
     context: Arc<Context>,
@@ -50,9 +64,13 @@ pub(crate) fn router(context: Arc<Context>, guard: Guard) -> Router {
 
 async fn with_headers(State(webhook): State<Arc<Webhook>>, request: Request) -> StatusCode {
     let (head, body) = request.into_parts();
-    let token = bearer(&head.headers);
-    let trusted = token.is_some_and(|token| webhook.guard.knows(token));
-    webhook.receive(trusted, signature(&head.headers), body).await
+    let token = webhook.guard.token();
+    let proof = match (bearer(&head.headers), signature(&head.headers)) {
+        (Some(given), _) if token.is(given) => Proof::Token,
+        (_, Some(signature)) => Proof::Signature { token, signature },
+        _ => Proof::None,
+    };
+    webhook.answer(proof, body).await
 }
 
 async fn with_path(
@@ -60,8 +78,8 @@ async fn with_path(
     Path(token): Path<String>,
     request: Request,
 ) -> StatusCode {
-    let trusted = webhook.guard.knows(&token);
-    webhook.receive(trusted, None, request.into_body()).await
+    let proof = if webhook.guard.token().is(&token) { Proof::Token } else { Proof::None };
+    webhook.answer(proof, request.into_body()).await
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -75,9 +93,15 @@ fn signature(headers: &HeaderMap) -> Option<Vec<u8>> {
 }
 
 impl Webhook {
-    /// Takes in a body of a sender that is trusted, or has signed it.
-    async fn receive(&self, trusted: bool, signature: Option<Vec<u8>>, body: Body) -> StatusCode {
-        if !trusted && signature.is_none() {
+    async fn answer(&self, proof: Proof, body: Body) -> StatusCode {
+        let status = self.receive(proof, body).await;
+        self.context.metrics.noticed(status.as_u16());
+        status
+    }
+
+    /// Takes in a body of a sender that knows the token, or has signed it.
+    async fn receive(&self, proof: Proof, body: Body) -> StatusCode {
+        if matches!(proof, Proof::None) {
             return StatusCode::UNAUTHORIZED;
         }
         let Ok(_turn) = self.bodies.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE };
@@ -87,8 +111,9 @@ impl Webhook {
             Some(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE,
             None => return StatusCode::REQUEST_TIMEOUT,
         };
-        let signed = |signature: Vec<u8>| self.guard.signed(&body, &signature);
-        if !trusted && !signature.is_some_and(signed) {
+        if let Proof::Signature { token, signature } = proof
+            && !token.signed(&body, &signature)
+        {
             return StatusCode::UNAUTHORIZED;
         }
         match notice::notices(&body) {

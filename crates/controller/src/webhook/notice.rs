@@ -7,7 +7,7 @@ use oci::{Reference, Select};
 use serde_json::Value;
 
 /// A body with more notices is refused: registries send one, or a few.
-const NOTICES_MAX: usize = 100;
+pub(super) const NOTICES_MAX: usize = 100;
 
 /// Something was pushed to a repository.
 ///

@@ -47,6 +47,24 @@ async fn a_token_is_asked_for_once_and_again_when_it_ends() {
 }
 
 /// Scenario D12.
+/// security.md, E2: a token service that sends elsewhere is not followed with credentials.
+#[tokio::test]
+async fn a_redirected_token_service_sees_no_credentials() {
+    let elsewhere = guarded(bearer(), None).await;
+    for (target, problem) in [
+        ("ftp://example.com/token".to_owned(), "refused redirect: scheme downgrade"),
+        (format!("http://{}/token", elsewhere.registry.host()), "UNAUTHORIZED"),
+    ] {
+        let bench = guarded(bearer(), Some(password("user", "secret"))).await;
+        let effect = Effect::Redirect(target);
+        bench.registry.misbehave(Fault::new("GET", "/token", 10, effect));
+        let found = text(&bench, bench.resolve("v1").await);
+        assert!(found.contains(problem), "{found}");
+    }
+    let log = elsewhere.registry.log();
+    assert!(!log.is_empty() && log.iter().all(|asked| !asked.authorised), "{log:?}");
+}
+
 #[tokio::test]
 async fn a_token_that_the_registry_forgot_is_refreshed_once() {
     let bench = guarded(bearer(), Some(password("user", "secret"))).await;

@@ -77,12 +77,14 @@ async fn denied_is_not_asked_twice() {
 async fn redirects_lead_neither_inside_nor_around() {
     let bench = Bench::open().await;
     bench.registry.push_image("team/app", "v1", &[("x", b"bytes")], &[]);
-    for (target, times, problem) in [
-        ("ftp://example.com/x", 1, "refused redirect: scheme downgrade"),
-        ("/v2/team/app/blobs/loop", 11, "stopped after 10 redirects"),
+    for (path, target, times, problem) in [
+        ("/blobs/", "ftp://example.com/x", 1, "refused redirect: scheme downgrade"),
+        ("/blobs/", "/v2/team/app/blobs/loop", 11, "stopped after 10 redirects"),
+        ("/manifests/", "ftp://example.com/x", 1, "refused redirect: scheme downgrade"),
+        ("/manifests/", "/v2/team/app/manifests/loop", 11, "stopped after 10 redirects"),
     ] {
         let effect = Effect::Redirect(target.into());
-        bench.registry.misbehave(Fault::new("GET", "/blobs/", times, effect));
+        bench.registry.misbehave(Fault::new("GET", path, times, effect));
         let found = text(&bench, bench.fetch("v1", "copy").await);
         assert!(found.contains(problem), "{found}");
         bench.registry.take_log();

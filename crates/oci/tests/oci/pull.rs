@@ -182,6 +182,42 @@ async fn a_layer_that_is_not_what_the_manifest_says_is_never_given() {
     }
 }
 
+/// security.md, E3: an index may stand for an index, but not for ever; and nothing is asked but the
+/// source's own repository, whatever addresses a manifest names.
+#[tokio::test]
+async fn a_manifest_leads_to_no_end_and_to_nobody_else() {
+    let bench = Bench::open().await;
+    let other = Registry::start().await;
+    let mut child = bench.registry.push_image("team/app", "", &[("x", b"bytes")], &[]);
+    let index = "application/vnd.oci.image.index.v1+json";
+    for level in 1..=6 {
+        let body = format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{child}"}}]}}"#);
+        child = bench.registry.push_manifest("team/app", &format!("level-{level}"), index, body);
+    }
+    assert_eq!(bench.fetch("level-1", "copy").await.unwrap(), b"bytes");
+    let endless = text(&bench, bench.image("level-6").await);
+    assert!(endless.contains("is larger than 4 levels"), "{endless}");
+    let mut layer = bench.registry.push_blob("team/app", "x", b"bytes");
+    layer["urls"] = vec![format!("http://{}/v2/evil/blobs/x", other.host())].into();
+    let config = bench.registry.push_blob("team/app", "c", b"{}");
+    let body = serde_json::json!({"schemaVersion": 2, "config": config, "layers": [layer]});
+    let manifest = "application/vnd.oci.image.manifest.v1+json";
+    bench.registry.push_manifest("team/app", "foreign", manifest, body.to_string());
+    assert_eq!(bench.fetch("foreign", "copy").await.unwrap(), b"bytes");
+    assert_eq!(other.take_log(), [""; 0]);
+}
+
+/// security.md, E5: and no larger; a list of tags is bounded as `pages_that_never_end_do`.
+#[tokio::test]
+async fn a_manifest_is_as_large_as_it_may_be() {
+    let bench = Bench::open().await;
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let large = format!(r#"{{"schemaVersion":2,"pad":"{}"}}"#, "x".repeat(4 << 20));
+    bench.registry.push_manifest("team/app", "large", media_type, large);
+    let found = text(&bench, bench.image("large").await);
+    assert!(found.contains("is larger than 4194304 bytes"), "{found}");
+}
+
 #[tokio::test]
 async fn a_dropped_pull_leaves_nothing_behind() {
     let bench = Bench::open().await;

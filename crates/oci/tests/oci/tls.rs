@@ -148,7 +148,10 @@ async fn through(
 ) -> (Result<Pin, Error>, Vec<String>) {
     let registry = Registry::start_with(&Setup { transport, ..Setup::default() }).await;
     registry.push_files("team/app", "v1", &[]);
-    let proxy = registry::Proxy::start(registry.host(), wanted).await;
+    let proxy = match scheme {
+        "https" => registry::Proxy::start_tls(registry.host(), wanted).await,
+        _ => registry::Proxy::start(registry.host(), wanted).await,
+    };
     let bench = Bench::new(registry, |options| {
         options.tls.verification = Verification::Off;
         options.proxy = Some(Proxy {
@@ -171,6 +174,9 @@ async fn a_proxy_of_ones_own_carries_every_request() {
         (Transport::Plain, "http", (None, None), "http registry.invalid:5000"),
         (Transport::Plain, "http", (user, user), "http registry.invalid:5000"),
         (Transport::Tls, "http", (user, user), "connect registry.invalid:5000"),
+        (Transport::Plain, "https", (user, user), "http registry.invalid:5000"),
+        (Transport::Tls, "https", (None, None), "connect registry.invalid:5000"),
+        (Transport::Tls, "https", (user, user), "connect registry.invalid:5000"),
         (Transport::Tls, "socks5", (None, None), "socks5 registry.invalid:5000"),
         (Transport::Tls, "socks5", (user, user), "socks5 registry.invalid:5000"),
         (Transport::Plain, "socks5", (None, None), "socks5 registry.invalid:5000"),
@@ -188,6 +194,29 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
     let found = artifact::text::explain(&result.err().unwrap());
     assert!(found.contains("Proxy Authentication Required"), "{found}");
     assert!(!found.contains("canary"), "{found}");
+}
+
+/// A proxy over TLS is trusted as registries are: by the source's authorities, and by nobody else's.
+#[tokio::test]
+async fn a_proxy_over_tls_shows_a_certificate_that_is_trusted() {
+    for known in [true, false] {
+        let registry = Registry::start().await;
+        registry.push_files("team/app", "v1", &[]);
+        let proxy = registry::Proxy::start_tls(registry.host(), None).await;
+        let bench = Bench::new(registry, |options| {
+            let authority = proxy.authority_pem().filter(|_| known);
+            options.tls.authorities = authority.map(|pem| pem.as_bytes().to_vec());
+            let address = format!("https://{}", proxy.host());
+            options.proxy = Some(Proxy { address, credentials: None });
+        });
+        let found = text(&bench, bench.resolve("v1").await);
+        assert_eq!(found == "-", known, "{found}");
+        assert!(
+            known || found.contains("x509: certificate signed by unknown authority"),
+            "{found}"
+        );
+        assert_eq!(proxy.log().is_empty(), !known);
+    }
 }
 
 /// Scenario E13.

@@ -1,6 +1,6 @@
 //! Whose rights count.
 
-use e2e::{Story, World, condition};
+use e2e::{CANARY, Story, World, condition};
 use serde_json::{Value, json};
 
 use super::sync::CONFIG_MAP;
@@ -84,11 +84,11 @@ async fn variables_are_substituted_in_order() {
         text.contains("substitute from 'Secret/vars' error: secrets \"vars\" not found"),
         "{text}"
     );
-    story.apply(&data("Secret", "stringData", json!({"b": "secret\n"}))).await;
+    story.apply(&data("Secret", "stringData", json!({"b": format!("{CANARY}\n")}))).await;
     story.request("Kustomization", "k", "now").await;
     story.wait_ready("Kustomization", "k").await;
     let out = story.get("ConfigMap", "out").await.unwrap();
-    assert_eq!(out["data"], json!({"a": "spec", "b": "secret", "c": "fallback"}));
+    assert_eq!(out["data"], json!({"a": "spec", "b": CANARY, "c": "fallback"}));
     let missing = map.replace("name: out", "name: out2").replace("${a}", "${missing}");
     story.push("latest", &[("cm.yaml", &missing)]);
     story.request("OCIRepository", "src", "missing").await;

@@ -41,6 +41,7 @@ async fn metrics_count_runs_and_forget_what_is_gone() {
         ("workqueue_queue_duration_seconds_count", queue),
         ("workqueue_unfinished_work_seconds", queue),
         ("workqueue_work_duration_seconds_count", queue),
+        ("rest_client_requests_total", "{code=\"200\",host=\"127.0.0.1:"),
     ] {
         assert!(all.contains(&format!("\n{name}{labels}")), "{name}: {all}");
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use e2e::{Story, condition};
+use e2e::{CANARY, Story, condition};
 use registry::{Effect, Fault, Guard, Registry, Setup};
 use serde_json::{Value, json};
 
@@ -116,7 +116,7 @@ async fn faults_of_the_registry_are_named_and_overcome() {
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_come_from_secrets_and_accounts() {
     let mut story = Story::begin("auth").await;
-    let guard = Guard::Basic("user".into(), "secret".into());
+    let guard = Guard::Basic("user".into(), CANARY.into());
     story.registry = Registry::start_with(&Setup { guard, ..Setup::default() }).await;
     story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
     let ns = story.namespace.clone();
@@ -140,11 +140,11 @@ async fn credentials_come_from_secrets_and_accounts() {
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "regcred"},
             "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": auths.to_string()}})
     };
-    story.apply(&secret("wrong")).await;
+    story.apply(&secret(&format!("not {CANARY}"))).await;
     story.clock.advance(Duration::from_secs(900));
     let source = story.wait_failed("OCIRepository", "src", "OCIArtifactPullFailed").await;
     assert!(message(&source).contains("UNAUTHORIZED"), "{}", message(&source));
-    story.apply(&secret("secret")).await;
+    story.apply(&secret(CANARY)).await;
     story.clock.advance(Duration::from_secs(900));
     story.wait_ready("OCIRepository", "src").await;
     story.apply(&story.source(json!({"serviceAccountName": "puller"}))).await;

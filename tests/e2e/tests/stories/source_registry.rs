@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Story, condition, until};
+use e2e::{CANARY, Story, condition, until};
 use registry::{Effect, Fault, Guard, Proxy, Registry, Setup};
 use serde_json::{Value, json};
 
@@ -117,11 +117,10 @@ async fn a_tag_that_vanishes_and_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_ends_on_the_way_is_exchanged() {
     let mut story = Story::begin("token").await;
-    let guard = Guard::Bearer("user".into(), "secret".into());
+    let guard = Guard::Bearer("user".into(), CANARY.into());
     story.registry = Registry::start_with(&Setup { guard, ..Setup::default() }).await;
     story.push("1.0.0", &[("cm.yaml", CONFIG_MAP)]);
-    let auths =
-        json!({"auths": {story.registry.host(): {"username": "user", "password": "secret"}}});
+    let auths = json!({"auths": {story.registry.host(): {"username": "user", "password": CANARY}}});
     story
         .apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "regcred"},
             "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": auths.to_string()}}))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Story, until};
+use e2e::{CANARY, Story, until};
 use registry::{Guard, Registry, Setup};
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ async fn who_is_asked_to_look_looks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_shared_across_credentials() {
     let mut story = Story::begin("credentials").await;
-    let guard = Guard::Basic("user".into(), "secret".into());
+    let guard = Guard::Basic("user".into(), CANARY.into());
     story.registry = Registry::start_with(&Setup { guard, ..Setup::default() }).await;
     story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
     let secret = |name: &str, password: &str| -> Value {
@@ -99,8 +99,8 @@ async fn nothing_is_shared_across_credentials() {
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
             "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": config}})
     };
-    story.apply(&secret("right", "secret")).await;
-    story.apply(&secret("same", "secret")).await;
+    story.apply(&secret("right", CANARY)).await;
+    story.apply(&secret("same", CANARY)).await;
     story.apply(&secret("wrong", "guess")).await;
     for name in ["right", "same"] {
         story.follow(name, json!({"secretRef": {"name": name}})).await;

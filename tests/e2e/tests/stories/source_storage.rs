@@ -200,9 +200,10 @@ async fn an_edit_during_a_pull_counts_in_the_end() {
     let pulling = async || story.registry.log().iter().any(|entry| entry.path.contains("/blobs/"));
     e2e::until("it pulls", pulling).await;
     story.follow("src", json!({"ref": {"tag": "two"}})).await;
-    let conditions =
-        story.get("OCIRepository", "src").await.unwrap()["status"]["conditions"].clone();
-    let mut conditions = conditions.as_array().unwrap().clone();
+    let source = story
+        .wait("OCIRepository", "src", "announced", |s| s["status"]["conditions"].is_array())
+        .await;
+    let mut conditions = source["status"]["conditions"].as_array().unwrap().clone();
     conditions.push(json!({"type": "Theirs", "status": "True", "reason": "Said", "message": "so",
         "lastTransitionTime": "2026-01-01T00:00:00Z"}));
     story.patch_status("OCIRepository", "src", json!({"conditions": conditions})).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Story, condition};
+use e2e::{CANARY, Story, condition};
 use registry::{Proxy, Registry, Setup, Transport};
 use serde_json::{Value, json};
 
@@ -144,7 +144,7 @@ async fn certificates_that_are_none_are_named() {
 async fn a_proxy_comes_from_a_secret() {
     let story = Story::begin("proxy").await;
     let digest = story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
-    let proxy = Proxy::start(story.registry.host(), Some(("user", "canary"))).await;
+    let proxy = Proxy::start(story.registry.host(), Some(("user", CANARY))).await;
     let address = format!("http://{}", proxy.host());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dead = listener.local_addr().unwrap().to_string();
@@ -153,7 +153,7 @@ async fn a_proxy_comes_from_a_secret() {
     let schemes =
         "proxy URL must use one of the supported schemes (http, https, socks5), got 'ftp'";
     let cases = [
-        ("working", json!({"address": address, "username": "user", "password": "canary"}), None),
+        ("working", json!({"address": address, "username": "user", "password": CANARY}), None),
         ("dead", json!({"address": format!("http://{dead}")}), None),
         (
             "keyless",

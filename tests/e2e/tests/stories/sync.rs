@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub(crate) const CONFIG_MAP: &str =
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {key: v1}\n";
 pub(crate) const SECRET: &str =
-    "apiVersion: v1\nkind: Secret\nmetadata: {name: sec}\nstringData: {token: t}\n";
+    "apiVersion: v1\nkind: Secret\nmetadata: {name: sec}\nstringData: {token: canary-5b1f9c}\n";
 
 /// A story in which a source follows `tag`, and what stands under it has been applied by `k`.
 pub(crate) async fn synced(name: &str, files: &[(&str, &str)], spec: Value) -> Story {

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::sync::CONFIG_MAP;
 
-const TOKEN: &str = "correct horse battery";
+const TOKEN: &str = "correct canary-5b1f9c battery";
 
 /// A story whose operator takes notices from who knows [`TOKEN`].
 async fn begin(name: &str) -> Story {
@@ -86,11 +86,12 @@ async fn a_notice_brings_a_moved_tag_at_once() {
 async fn only_who_knows_the_token_is_listened_to() {
     let story = begin("guarded").await;
     let ping = r#"{"zen":"Design for failure.","hook_id":1}"#;
-    let signature = "sha256=4de5dbc495825b6e7262040e3e9446f9de8d1ef201a1f1552125fa0b291d9816";
+    let signature = "sha256=cd0785bd7687b8cfa1b163f6991bb3777e873badbe757574b72247905ce08903";
     let token = format!("Bearer {TOKEN}");
     let bearer = [("Authorization", token.as_str())];
     let signed = [("X-Hub-Signature-256", signature)];
-    let (hook, with_token) = (("POST", "/hook"), ("POST", "/hook/correct%20horse%20battery"));
+    let (hook, with_token) =
+        (("POST", "/hook"), ("POST", "/hook/correct%20canary-5b1f9c%20battery"));
     for (request, headers, body, status) in [
         (hook, &bearer[..], ping, 202),
         (with_token, &[], ping, 202),
@@ -113,6 +114,12 @@ async fn only_who_knows_the_token_is_listened_to() {
     let many = json!({"events": vec![many; 101]}).to_string();
     assert_eq!(send(&story, hook, &bearer, many).await.0, 413);
     assert_eq!(send(&story, hook, &bearer, vec![b' '; 1024 * 1024 + 1]).await.0, 413);
+    let url = format!("http://{}/metrics", story.operator().addresses.metrics);
+    let metrics = String::from_utf8(story.http("GET", &url).await.1).unwrap();
+    for (code, count) in [(202, 3), (400, 2), (401, 6), (413, 2)] {
+        let series = format!("\nsluice_webhook_requests_total{{code=\"{code}\"}} {count}\n");
+        assert!(metrics.contains(&series), "{code}: {metrics}");
+    }
 }
 
 /// Begins a request whose body does not come, and gives the answer.

@@ -1,0 +1,59 @@
+//! The client of the API server, whose requests are counted.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use kube::Client;
+use kube::client::{Body, ClientBuilder};
+use tower::Service;
+use tower::layer::layer_fn;
+
+use crate::metrics::Metrics;
+
+/// A client whose requests are counted under the names of client-go. A TLS provider must be
+/// installed.
+pub(crate) fn client(config: kube::Config, metrics: &Arc<Metrics>) -> kube::Result<Client> {
+    let host: Arc<str> = config.cluster_url.authority().map_or("", |host| host.as_str()).into();
+    let metrics = Arc::clone(metrics);
+    let count = layer_fn(move |inner| Counted {
+        inner,
+        metrics: Arc::clone(&metrics),
+        host: Arc::clone(&host),
+    });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&count).build())
+}
+
+#[derive(Clone)]
+struct Counted<S> {
+    inner: S,
+    metrics: Arc<Metrics>,
+    host: Arc<str>,
+}
+
+impl<S, B> Service<Request<Body>> for Counted<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (metrics, host) = (Arc::clone(&self.metrics), Arc::clone(&self.host));
+        let method = request.method().clone();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let result = answer.await;
+            let status = result.as_ref().ok().map(|response| response.status().as_u16());
+            metrics.requested(status, &host, method.as_str());
+            result
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! An operator in a process of its own, whose every step can be its last.
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use clap::Parser as _;
+use kube::Client;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::{Story, World, until};
+
+/// A longer body is none of a story.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// Where the flags of the operator stand for its process, one a line.
+const FLAGS: &str = "E2E_OPERATOR_FLAGS";
+
+/// When nothing gets through any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Before a step is done.
+    Before,
+    /// After it is done, and before the operator hears of it.
+    After,
+}
+
+/// Counts the steps of an operator: writes to OCIRepositories, and requests to a registry.
+#[derive(Clone)]
+pub struct Steps {
+    left: Arc<Mutex<Option<(usize, Stop)>>>,
+    stopped: watch::Sender<bool>,
+}
+
+/// The way of an operator to the API server, or to a registry; it is closed when dropped.
+pub struct Gate {
+    /// `127.0.0.1:<port>`.
+    pub host: String,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[derive(Clone)]
+enum Target {
+    Cluster(Client),
+    Registry(reqwest::Client, String),
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { left: Arc::default(), stopped: watch::Sender::new(false) }
+    }
+}
+
+impl Steps {
+    /// From now on, so many steps get through.
+    pub fn stop_at(&self, count: usize, stop: Stop) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((count, stop));
+        self.stopped.send_replace(false);
+    }
+
+    /// From now on, everything gets through.
+    pub fn go_on(&self) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.stopped.send_replace(false);
+    }
+
+    /// Whether a step was the last.
+    pub fn have_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
+    /// What becomes of the next step.
+    fn next(&self) -> Option<Stop> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        match left.as_mut() {
+            None => None,
+            Some((0, stop)) => Some(*stop),
+            Some((count, _)) => {
+                *count -= 1;
+                None
+            }
+        }
+    }
+
+    /// Opens the way to the API server, with the operator's rights.
+    pub async fn cluster(&self) -> Gate {
+        let client = Client::try_from(World::shared().operator().await).unwrap();
+        self.gate(Target::Cluster(client)).await
+    }
+
+    /// Opens the way to the registry of a story.
+    pub async fn registry(&self, story: &Story) -> Gate {
+        let target = Target::Registry(reqwest::Client::new(), story.registry.host().to_owned());
+        self.gate(target).await
+    }
+
+    async fn gate(&self, target: Target) -> Gate {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let router = Router::new().fallback(pass).with_state((self.clone(), target));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Gate { host, server }
+    }
+}
+
+async fn pass(State((steps, target)): State<(Steps, Target)>, request: Request) -> Response {
+    let is_step = match &target {
+        Target::Cluster(_) => {
+            request.method() != "GET" && request.uri().path().contains("/ocirepositories/")
+        }
+        Target::Registry(..) => true,
+    };
+    let stop = if is_step { steps.next() } else { None };
+    if stop == Some(Stop::Before) {
+        steps.stopped.send_replace(true);
+        return std::future::pending().await;
+    }
+    let answer = forward(&target, request).await;
+    if stop == Some(Stop::After) {
+        steps.stopped.send_replace(true);
+        return std::future::pending().await;
+    }
+    answer
+}
+
+async fn forward(target: &Target, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap();
+    let path = head.uri.path_and_query().unwrap().as_str().to_owned();
+    match target {
+        Target::Cluster(client) => {
+            let mut request = axum::http::Request::builder().method(head.method).uri(path);
+            for (name, value) in head.headers.iter().filter(|(name, _)| *name != "host") {
+                request = request.header(name, value);
+            }
+            let request = request.body(kube::client::Body::from(body)).unwrap();
+            client.send(request).await.unwrap().map(Body::new)
+        }
+        Target::Registry(client, host) => {
+            let request = client.request(head.method, format!("http://{host}{path}"));
+            let answer = request.headers(head.headers).send().await.unwrap();
+            let mut response = Response::builder().status(answer.status());
+            let headers = answer.headers().clone();
+            for (name, value) in headers.iter().filter(|(name, _)| *name != "transfer-encoding") {
+                response = response.header(name, value);
+            }
+            response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+        }
+    }
+}
+
+/// An operator in a process of its own, on a story's storage. It is killed when dropped.
+pub struct Process {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGKILL: nothing of it can end what it has begun.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    /// Starts one that reaches the API server through a gate. It may write files of at most
+    /// `file_blocks` blocks of 512 bytes, if that is given. `main` names the test that calls [`run`].
+    pub fn start(story: &Story, cluster: &Gate, file_blocks: Option<u32>, main: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("config");
+        let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "e2e",
+            "clusters": [{"name": "e2e", "cluster": {"server": format!("http://{}", cluster.host)}}],
+            "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
+            "users": [{"name": "e2e", "user": {}}]});
+        std::fs::write(&kubeconfig, config.to_string()).unwrap();
+        let limit = file_blocks.map_or(String::new(), |blocks| format!("ulimit -f {blocks}; "));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("trap '' XFSZ; {limit}exec \"$0\" \"$@\"")])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", main])
+            .env("KUBECONFIG", kubeconfig)
+            .env(FLAGS, story.operator_flags().join("\n"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
+        Self { child: command.spawn().unwrap(), _folder: folder }
+    }
+}
+
+/// Is an operator, for as long as whoever started it is there; nothing where nobody did.
+pub async fn run() {
+    let Ok(flags) = std::env::var(FLAGS) else { return };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let args = controller::Args::try_parse_from(flags.lines()).unwrap();
+    let config = kube::Config::infer().await.unwrap();
+    let operator = controller::start(args, config, controller::Clock::default()).await.unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // Nothing ever comes but the end.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let _ = end.send(());
+    });
+    tokio::select! {
+        () = operator.ended() => {}
+        _ = ended => {}
+    }
+}
+
+impl Steps {
+    /// Waits until a step was the last, or `done` holds; says whether one was.
+    pub async fn stopped_or(&self, what: &str, done: impl AsyncFn() -> bool) -> bool {
+        until(what, async || self.have_stopped() || done().await).await;
+        self.have_stopped()
+    }
+}
