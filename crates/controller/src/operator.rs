@@ -32,7 +32,7 @@ use crate::runtime::queue::{Backoff, Queue, Requeue};
 use crate::runtime::server;
 use crate::runtime::slots::Slots;
 use crate::webhook::Guard;
-use crate::{kustomization, oci_repository, webhook};
+use crate::{clouds, kustomization, oci_repository, webhook};
 
 /// How long open work may take to end when the operator stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -59,7 +59,13 @@ pub struct Addresses {
 }
 
 /// Starts an operator for the cluster that `config` describes. A TLS provider must be installed.
-pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Result<Operator> {
+pub async fn start(
+    args: Args,
+    config: kube::Config,
+    clock: Clock,
+    surroundings: cloud::Surroundings,
+) -> anyhow::Result<Operator> {
+    args.check()?;
     anyhow::ensure!(
         args.storage_path.is_dir(),
         "invalid dir path: {}: make the folder or name another one with --storage-path",
@@ -81,7 +87,8 @@ pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Re
     let store = artifact::Store::open(&args.storage_path, &host, args.artifact_digest_algo)
         .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
     let artifacts = store.router();
-    let context = Arc::new(context(&args, config, clock, store, &mut tasks)?);
+    let clients = Clients { config, surroundings };
+    let context = Arc::new(context(&args, clients, clock, store, &mut tasks)?);
     let ready = Arc::new(AtomicBool::new(false));
     tasks.spawn(server::serve(storage, artifacts, stop.clone()));
     tasks.spawn(server::serve(
@@ -127,15 +134,21 @@ async fn webhook(args: &Args) -> anyhow::Result<Option<(TcpListener, Guard)>> {
     Ok(Some((server::listen(address).await?, guard)))
 }
 
+/// What the operator talks to the world with.
+struct Clients {
+    config: kube::Config,
+    surroundings: cloud::Surroundings,
+}
+
 fn context(
     args: &Args,
-    config: kube::Config,
+    clients: Clients,
     clock: Clock,
     store: artifact::Store,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<Context> {
-    let client = kube::Client::try_from(config.clone())?;
-    let clusters = Clusters::new(config);
+    let client = kube::Client::try_from(clients.config.clone())?;
+    let clusters = Clusters::new(clients.config);
     let watches = Watches::new(clusters.open(&Identity::Operator)?);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
     let objects = |resource: ApiResource, manager, concurrent| {
@@ -147,10 +160,12 @@ fn context(
     let sources = objects(resource, SOURCE_MANAGER, args.source_concurrent());
     let resource = ApiResource::erase::<api::Kustomization>(&());
     let kustomizations = objects(resource, KUSTOMIZATION_MANAGER, args.concurrent);
+    let metrics = Arc::new(Metrics::new(clock.clone()));
     Ok(Context {
-        settings: settings(args),
+        settings: Settings::new(args),
         events: Events::start(&client, &clock, tasks),
-        metrics: Arc::new(Metrics::new(clock.clone())),
+        clouds: clouds::clouds(args, clients.surroundings, &clock, &client, &metrics)?,
+        metrics,
         waiting: Waiting::default(),
         begun: Begun::default(),
         quiet: std::sync::Mutex::default(),
@@ -164,24 +179,6 @@ fn context(
         sources,
         kustomizations,
     })
-}
-
-fn settings(args: &Args) -> Settings {
-    Settings {
-        concurrent_ssa: usize::from(args.concurrent_ssa),
-        override_managers: args.override_manager.clone(),
-        custom_kinds: args.custom_apply_stage_kinds.clone(),
-        requeue_dependency: args.requeue_dependency,
-        jitter: f64::from(args.interval_jitter_percentage) / 100.0,
-        no_cross_namespace_refs: args.no_cross_namespace_refs,
-        default_service_account: args.default_service_account.clone(),
-        retention: artifact::store::Retention {
-            age_max: args.artifact_retention_ttl,
-            records: args.artifact_retention_records,
-        },
-        limits: args.limits(),
-        token_realms: args.allow_token_realm.clone(),
-    }
 }
 
 /// Starts watching and working. Both kinds are watched by either half: a Kustomization needs to see

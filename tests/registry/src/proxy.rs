@@ -11,7 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A running proxy; it stops when dropped. Whatever host it is asked for, it connects to one
-/// address, so that tests can name hosts that do not exist.
+/// address, or to the one that is given for that host, so that tests can name hosts that do not
+/// exist.
 pub struct Proxy {
     host: String,
     log: Arc<Mutex<Vec<String>>>,
@@ -27,6 +28,8 @@ impl Drop for Proxy {
 /// What a connection is served with.
 struct Rules {
     target: String,
+    /// Host and target of those that lead elsewhere.
+    routes: Vec<(String, String)>,
     credentials: Option<(String, String)>,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -34,11 +37,21 @@ struct Rules {
 impl Proxy {
     /// A proxy to `target` (`host:port`), for everybody or for this user with this password.
     pub async fn start(target: &str, credentials: Option<(&str, &str)>) -> Self {
+        Self::start_with_routes(target, &[], credentials).await
+    }
+
+    /// Like [`start`](Self::start); a host that is named leads to the target beside it.
+    pub async fn start_with_routes(
+        target: &str,
+        routes: &[(&str, &str)],
+        credentials: Option<(&str, &str)>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let log = Arc::new(Mutex::new(Vec::new()));
         let rules = Arc::new(Rules {
             target: target.into(),
+            routes: routes.iter().map(|(host, to)| ((*host).into(), (*to).into())).collect(),
             credentials: credentials.map(|(user, password)| (user.into(), password.into())),
             log: Arc::clone(&log),
         });
@@ -73,6 +86,12 @@ impl Rules {
         if first == [5] { self.socks(client).await } else { self.http(&mut client).await }
     }
 
+    fn target(&self, authority: &str) -> &str {
+        let host = authority.split(':').next().unwrap_or("");
+        let route = self.routes.iter().find(|(named, _)| named == host);
+        route.map_or(&self.target, |(_, target)| target)
+    }
+
     fn passed(&self, line: String) {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
@@ -96,13 +115,14 @@ impl Rules {
         }
         let mut words = text.split(' ');
         let (method, address) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let mut server = TcpStream::connect(&self.target).await?;
+        let authority = address.strip_prefix("http://").unwrap_or(address);
+        let authority = authority.split('/').next().unwrap_or("");
+        let mut server = TcpStream::connect(self.target(authority)).await?;
         if method == "CONNECT" {
             self.passed(format!("connect {address}"));
             client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
         } else {
-            let host = address.strip_prefix("http://").unwrap_or(address);
-            self.passed(format!("http {}", host.split('/').next().unwrap_or("")));
+            self.passed(format!("http {authority}"));
             server.write_all(&head).await?;
         }
         copy_bidirectional(client, &mut server).await.map(drop)

@@ -10,6 +10,7 @@ mod process;
 mod prune;
 mod restart;
 mod source;
+mod source_cloud;
 mod source_faults;
 mod source_first;
 mod source_ignore;
