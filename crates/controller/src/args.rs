@@ -10,7 +10,7 @@ use artifact::digest::Algorithm;
 use clap::{Parser, ValueEnum};
 use manifest::GroupKind;
 
-use crate::gates::Gate;
+use crate::gates::{Gate, OBJECT_LEVEL_IDENTITY};
 
 /// Follows OCI artifacts and keeps what they hold applied to the cluster.
 #[derive(Clone, Debug, Parser)]
@@ -107,6 +107,16 @@ pub struct Args {
     /// Account that objects are applied as when a Kustomization names none.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
+    /// Account that a source's cloud is asked as when the OCIRepository names none; needs the gate
+    /// ObjectLevelWorkloadIdentity.
+    #[arg(long, default_value = "")]
+    pub source_default_service_account: String,
+    /// Cloud tokens of each sort that are kept; 0 keeps none.
+    #[arg(long, default_value = "100")]
+    pub token_cache_max_size: usize,
+    /// How long a cloud token is kept at most, never longer than an hour.
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    pub token_cache_max_duration: Duration,
     /// Feature gates of Flux, as `Name=true,Name=false`. Most change nothing here.
     #[arg(long, value_delimiter = ',')]
     pub feature_gates: Vec<Gate>,
@@ -205,6 +215,21 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl Args {
+    /// Refuses flags that contradict each other.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.source_default_service_account.is_empty() || self.object_level_identity(),
+            "cannot set default service accounts when the feature gate {OBJECT_LEVEL_IDENTITY} is \
+             not enabled"
+        );
+        Ok(())
+    }
+
+    /// Whether objects may name an account that a cloud is asked as.
+    pub fn object_level_identity(&self) -> bool {
+        self.gate(OBJECT_LEVEL_IDENTITY)
+    }
+
     /// OCIRepositories that are worked on at once.
     pub fn source_concurrent(&self) -> u16 {
         self.source_concurrent.unwrap_or(self.concurrent)

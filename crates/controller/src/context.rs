@@ -9,9 +9,10 @@ use apply::watch::Watches;
 use manifest::GroupKind;
 use tokio::time::Instant;
 
+use crate::args::Args;
 use crate::events::Events;
 use crate::foreign::Foreign;
-use crate::kustomization::ArtifactHosts;
+use crate::kustomization::SourceSettings;
 use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::runtime::cache::Key;
@@ -32,14 +33,12 @@ pub struct Settings {
     pub jitter: f64,
     /// Whether sources of other namespaces are refused.
     pub no_cross_namespace_refs: bool,
-    /// Whether OCIRepositories are served by this process.
-    pub serves_sources: bool,
-    /// Whether ExternalArtifacts may be used.
-    pub external_artifacts: bool,
-    /// How often a download of another controller's artifact is tried again.
-    pub http_retry: u32,
-    /// Hosts that are asked in place of those in the addresses of artifacts.
-    pub artifact_hosts: ArtifactHosts,
+    /// Where artifacts come from.
+    pub sources: SourceSettings,
+    /// Whether objects may name an account that a cloud is asked as.
+    pub object_level_identity: bool,
+    /// Account that a source's cloud is asked as when it names none; none when empty.
+    pub source_default_service_account: String,
     /// Account used when a Kustomization names none; none when empty.
     pub default_service_account: String,
     /// How long old artifacts are kept, and how many.
@@ -84,6 +83,8 @@ pub struct Context {
     pub quiet: Mutex<HashSet<Key>>,
     /// When a registry last gave notice of a push to the source of an OCIRepository.
     pub noticed: Mutex<HashMap<Key, Instant>>,
+    /// The clouds that sources log in to.
+    pub clouds: cloud::Clouds,
     /// Registry clients, shared by objects with equal settings.
     pub registries: crate::oci_repository::Registries,
 }
@@ -101,6 +102,28 @@ impl Context {
 }
 
 impl Settings {
+    /// From the flags.
+    pub fn new(args: &Args) -> Self {
+        Self {
+            concurrent_ssa: usize::from(args.concurrent_ssa),
+            override_managers: args.override_manager.clone(),
+            custom_kinds: args.custom_apply_stage_kinds.clone(),
+            requeue_dependency: args.requeue_dependency,
+            jitter: f64::from(args.interval_jitter_percentage) / 100.0,
+            no_cross_namespace_refs: args.no_cross_namespace_refs,
+            sources: SourceSettings::new(args),
+            object_level_identity: args.object_level_identity(),
+            source_default_service_account: args.source_default_service_account.clone(),
+            default_service_account: args.default_service_account.clone(),
+            retention: artifact::store::Retention {
+                age_max: args.artifact_retention_ttl,
+                records: args.artifact_retention_records,
+            },
+            limits: args.limits(),
+            token_realms: args.allow_token_realm.clone(),
+        }
+    }
+
     /// An interval with its jitter (ocirepository.md, 13).
     pub fn jittered(&self, interval: Duration) -> Duration {
         varied(interval, self.jitter, f64::from(fastrand()) / f64::from(u32::MAX))

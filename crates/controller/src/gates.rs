@@ -3,6 +3,9 @@
 
 use std::str::FromStr;
 
+/// Lets objects name an account that a cloud is asked as.
+pub const OBJECT_LEVEL_IDENTITY: &str = "ObjectLevelWorkloadIdentity";
+
 /// The names, and the only value that is acted on where there is only one.
 const GATES: [(&str, Option<bool>); 12] = [
     ("AdditiveCELDependencyCheck", None),
@@ -15,7 +18,7 @@ const GATES: [(&str, Option<bool>); 12] = [
     ("ExternalArtifact", None),
     ("GroupChangeLog", None),
     ("MigrateAPIVersion", Some(false)),
-    ("ObjectLevelWorkloadIdentity", None),
+    (OBJECT_LEVEL_IDENTITY, None),
     ("StrictPostBuildSubstitutions", Some(true)),
 ];
 

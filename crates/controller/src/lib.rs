@@ -1,10 +1,11 @@
 //! The operator.
 //!
-//! Takes parsed [`Args`], a client configuration and a [`Clock`], gives a running operator
+//! Takes parsed [`Args`], a client configuration, a [`Clock`] and the process's [`Surroundings`], gives a running operator
 //! ([`start`]): both halves in one process, one work queue a kind, artifacts handed over in memory.
 //! Every reconcile has the same shape: observe, decide, converge, report.
 
 pub mod args;
+mod clouds;
 mod context;
 mod events;
 mod foreign;
@@ -22,5 +23,6 @@ pub use webhook::hostile;
 mod webhook;
 
 pub use args::Args;
+pub use cloud::Surroundings;
 pub use operator::{Addresses, Operator, start};
 pub use runtime::clock::Clock;

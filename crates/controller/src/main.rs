@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use controller::args::LogEncoding;
-use controller::{Args, Clock, start};
+use controller::{Args, Clock, Surroundings, start};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -29,7 +29,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .install_default()
         .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
     let config = kube::Config::infer().await?;
-    let operator = start(args, config, Clock::default()).await?;
+    let operator = start(args, config, Clock::default(), surroundings()).await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
@@ -38,6 +38,16 @@ async fn run(args: Args) -> anyhow::Result<()> {
         () = operator.ended() => {}
     }
     operator.stop().await
+}
+
+/// The variables of this process that are text.
+fn surroundings() -> Surroundings {
+    let variables = std::env::vars_os();
+    Surroundings::new(
+        variables.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    )
 }
 
 fn log_to_stderr(args: &Args) {

@@ -1,5 +1,7 @@
 //! Metrics, under the names that dashboards of Flux and controller-runtime know.
 
+mod tokens;
+
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -76,6 +78,7 @@ pub struct Metrics {
     longest: PerQueue<Gauge<f64, AtomicU64>>,
     notices: Family<CodeLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
+    tokens: tokens::Tokens,
     /// Runs that have not ended, with when they began.
     running: Mutex<HashMap<(&'static str, Key), Instant>>,
 }
@@ -118,6 +121,7 @@ impl Metrics {
             longest: Family::new_with_constructor(Gauge::default),
             notices: Family::default(),
             requests: Family::default(),
+            tokens: tokens::Tokens::default(),
             running: Mutex::default(),
         };
         metrics.register();
@@ -128,6 +132,7 @@ impl Metrics {
         let all = &mut self.registry;
         let help = "The duration in seconds of a reconciliation.";
         all.register("gotk_reconcile_duration_seconds", help, self.durations.clone());
+        self.tokens.register(all);
         let runtime = all.sub_registry_with_prefix("controller_runtime");
         runtime.register("reconcile", "Reconciliations", self.results.clone());
         runtime.register("reconcile_errors", "Reconciliations that failed", self.errors.clone());
@@ -235,6 +240,7 @@ impl Metrics {
     /// Drops the series of an object that is gone.
     pub fn forget(&self, kind: &str, key: &Key) {
         self.durations.remove(&labels(kind, key));
+        self.tokens.forget(kind, key);
     }
 
     /// Records how many objects of a kind wait to run.

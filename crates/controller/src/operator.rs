@@ -20,7 +20,6 @@ use crate::args::{Args, Half};
 use crate::context::{Begun, Context, Settings, Waiting};
 use crate::events::Events;
 use crate::foreign::{self, Foreign};
-use crate::kustomization::ArtifactHosts;
 use crate::metrics::{Metrics, RunResult};
 use crate::objects::{Kind, Objects};
 use crate::runtime::cache::Key;
@@ -30,7 +29,7 @@ use crate::runtime::slots::Slots;
 use crate::runtime::{requests, server};
 use crate::watching::{Watched, follow};
 use crate::webhook::Guard;
-use crate::{kustomization, oci_repository, webhook};
+use crate::{clouds, kustomization, oci_repository, webhook};
 
 /// How long open work may take to end when the operator stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -60,7 +59,13 @@ pub struct Addresses {
 }
 
 /// Starts an operator for the cluster that `config` describes. A TLS provider must be installed.
-pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Result<Operator> {
+pub async fn start(
+    args: Args,
+    config: kube::Config,
+    clock: Clock,
+    surroundings: cloud::Surroundings,
+) -> anyhow::Result<Operator> {
+    args.check()?;
     anyhow::ensure!(
         args.storage_path.is_dir(),
         "invalid dir path: {}: make the folder or name another one with --storage-path",
@@ -82,7 +87,8 @@ pub async fn start(args: Args, config: kube::Config, clock: Clock) -> anyhow::Re
     let store = artifact::Store::open(&args.storage_path, &host, args.artifact_digest_algo)
         .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
     let artifacts = store.router();
-    let context = Arc::new(context(&args, config, clock, store, &mut tasks)?);
+    let clients = Clients { config, surroundings };
+    let context = Arc::new(context(&args, clients, clock, store, &mut tasks)?);
     let ready = Arc::new(AtomicBool::new(false));
     let mut serve = |listener, router| {
         tasks.spawn(server::serve(listener, router, context.clock.clone(), stop.clone()));
@@ -126,16 +132,22 @@ async fn webhook(args: &Args) -> anyhow::Result<Option<(TcpListener, Guard)>> {
     Ok(Some((server::listen(address).await?, guard)))
 }
 
+/// What the operator talks to the world with.
+struct Clients {
+    config: kube::Config,
+    surroundings: cloud::Surroundings,
+}
+
 fn context(
     args: &Args,
-    config: kube::Config,
+    clients: Clients,
     clock: Clock,
     store: artifact::Store,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<Context> {
     let metrics = Arc::new(Metrics::new(clock.clone()));
-    let client = requests::client(config.clone(), &metrics)?;
-    let clusters = Clusters::new(config);
+    let client = requests::client(clients.config.clone(), &metrics)?;
+    let clusters = Clusters::new(clients.config);
     let watches = Watches::new(clusters.open(&Identity::Operator)?);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
     let objects = |resource: ApiResource, manager, concurrent| {
@@ -148,8 +160,9 @@ fn context(
     let resource = ApiResource::erase::<api::Kustomization>(&());
     let kustomizations = objects(resource, KUSTOMIZATION_MANAGER, args.concurrent);
     Ok(Context {
-        settings: settings(args),
+        settings: Settings::new(args),
         events: Events::start(&client, &clock, tasks),
+        clouds: clouds::clouds(args, clients.surroundings, &clock, &client, &metrics)?,
         metrics,
         waiting: Waiting::default(),
         begun: Begun::default(),
@@ -173,31 +186,6 @@ fn http_client() -> anyhow::Result<reqwest::Client> {
     let builder = reqwest::Client::builder().connect_timeout(HTTP_CONNECT_TIMEOUT);
     let builder = builder.read_timeout(HTTP_READ_TIMEOUT);
     Ok(builder.user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION"))).build()?)
-}
-
-fn settings(args: &Args) -> Settings {
-    Settings {
-        concurrent_ssa: usize::from(args.concurrent_ssa),
-        override_managers: args.override_manager.clone(),
-        custom_kinds: args.custom_apply_stage_kinds.clone(),
-        requeue_dependency: args.requeue_dependency,
-        jitter: f64::from(args.interval_jitter_percentage) / 100.0,
-        no_cross_namespace_refs: args.no_cross_namespace_refs,
-        serves_sources: args.controllers.contains(&Half::Source),
-        external_artifacts: args.gate("ExternalArtifact"),
-        http_retry: args.http_retry,
-        artifact_hosts: ArtifactHosts {
-            controller: args.source_controller_localhost.clone(),
-            watcher: args.source_watcher_localhost.clone(),
-        },
-        default_service_account: args.default_service_account.clone(),
-        retention: artifact::store::Retention {
-            age_max: args.artifact_retention_ttl,
-            records: args.artifact_retention_records,
-        },
-        limits: args.limits(),
-        token_realms: args.allow_token_realm.clone(),
-    }
 }
 
 /// Starts watching and working. Both kinds are watched by either half: a Kustomization needs to see

@@ -75,7 +75,7 @@ impl Proxy {
     }
 
     /// How requests go through it. It finds the registry's address itself, as with Go's client.
-    fn route(&self) -> Result<reqwest::Proxy, Error> {
+    pub fn route(&self) -> Result<reqwest::Proxy, Error> {
         let address = match self.address.strip_prefix("socks5://") {
             Some(rest) => format!("socks5h://{rest}"),
             None => self.address.clone(),

@@ -205,7 +205,8 @@ pub async fn run() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let args = controller::Args::try_parse_from(flags.lines()).unwrap();
     let config = kube::Config::infer().await.unwrap();
-    let operator = controller::start(args, config, controller::Clock::default()).await.unwrap();
+    let (clock, around) = (controller::Clock::default(), controller::Surroundings::default());
+    let operator = controller::start(args, config, clock, around).await.unwrap();
     let (end, ended) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         // Nothing ever comes but the end.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clap::Parser as _;
-use controller::{Args, Clock, Operator};
+use controller::{Args, Clock, Operator, Surroundings};
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
 };
@@ -27,6 +27,7 @@ pub struct Story {
     pub clock: Clock,
     storage: tempfile::TempDir,
     flags: Vec<String>,
+    surroundings: Surroundings,
     operator: Option<Operator>,
 }
 
@@ -61,6 +62,7 @@ impl Story {
             clock: Clock::default(),
             storage: tempfile::tempdir().unwrap(),
             flags: flags.iter().map(ToString::to_string).collect(),
+            surroundings: Surroundings::default(),
             operator: None,
         };
         story
@@ -92,12 +94,19 @@ impl Story {
     pub async fn start_operator(&mut self) {
         let args = Args::try_parse_from(self.operator_flags()).unwrap();
         let config = World::shared().operator().await;
-        self.operator = Some(controller::start(args, config, self.clock.clone()).await.unwrap());
+        let (clock, surroundings) = (self.clock.clone(), self.surroundings.clone());
+        let operator = controller::start(args, config, clock, surroundings).await.unwrap();
+        self.operator = Some(operator);
     }
 
     /// Flags that the next operator has besides the usual ones.
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(ToString::to_string).collect();
+    }
+
+    /// What the next operator finds around it.
+    pub fn set_surroundings(&mut self, surroundings: Surroundings) {
+        self.surroundings = surroundings;
     }
 
     /// Ends the operator as a kill does: at once, wherever it is.

@@ -15,7 +15,8 @@ use crate::tls::Tls;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A running proxy; it stops when dropped. Whatever host it is asked for, it connects to one
-/// address, so that tests can name hosts that do not exist.
+/// address, or to the one that is given for that host, so that tests can name hosts that do not
+/// exist.
 pub struct Proxy {
     host: String,
     authority: Option<String>,
@@ -32,6 +33,8 @@ impl Drop for Proxy {
 /// What a connection is served with.
 struct Rules {
     target: String,
+    /// Host and target of those that lead elsewhere.
+    routes: Vec<(String, String)>,
     credentials: Option<(String, String)>,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -39,21 +42,36 @@ struct Rules {
 impl Proxy {
     /// A proxy to `target` (`host:port`), for everybody or for this user with this password.
     pub async fn start(target: &str, credentials: Option<(&str, &str)>) -> Self {
-        Self::serve(target, credentials, None).await
+        Self::serve(target, &[], credentials, None).await
     }
 
     /// The same, spoken to over TLS under an authority of its own, and without SOCKS5.
     pub async fn start_tls(target: &str, credentials: Option<(&str, &str)>) -> Self {
-        Self::serve(target, credentials, Tls::new(Transport::Tls)).await
+        Self::serve(target, &[], credentials, Tls::new(Transport::Tls)).await
     }
 
-    async fn serve(target: &str, credentials: Option<(&str, &str)>, tls: Option<Tls>) -> Self {
+    /// Like [`start`](Self::start); a host that is named leads to the target beside it.
+    pub async fn start_with_routes(
+        target: &str,
+        routes: &[(&str, &str)],
+        credentials: Option<(&str, &str)>,
+    ) -> Self {
+        Self::serve(target, routes, credentials, None).await
+    }
+
+    async fn serve(
+        target: &str,
+        routes: &[(&str, &str)],
+        credentials: Option<(&str, &str)>,
+        tls: Option<Tls>,
+    ) -> Self {
         let (acceptor, client) = tls.map(|tls| (tls.acceptor, tls.client)).unzip();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let log = Arc::new(Mutex::new(Vec::new()));
         let rules = Arc::new(Rules {
             target: target.into(),
+            routes: routes.iter().map(|(host, to)| ((*host).into(), (*to).into())).collect(),
             credentials: credentials.map(|(user, password)| (user.into(), password.into())),
             log: Arc::clone(&log),
         });
@@ -101,6 +119,12 @@ impl Rules {
         if first == [5] { self.socks(client).await } else { self.http(&mut client).await }
     }
 
+    fn target(&self, authority: &str) -> &str {
+        let host = authority.split(':').next().unwrap_or("");
+        let route = self.routes.iter().find(|(named, _)| named == host);
+        route.map_or(&self.target, |(_, target)| target)
+    }
+
     fn passed(&self, line: String) {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
@@ -127,13 +151,14 @@ impl Rules {
         }
         let mut words = text.split(' ');
         let (method, address) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let mut server = TcpStream::connect(&self.target).await?;
+        let authority = address.strip_prefix("http://").unwrap_or(address);
+        let authority = authority.split('/').next().unwrap_or("");
+        let mut server = TcpStream::connect(self.target(authority)).await?;
         if method == "CONNECT" {
             self.passed(format!("connect {address}"));
             client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
         } else {
-            let host = address.strip_prefix("http://").unwrap_or(address);
-            self.passed(format!("http {}", host.split('/').next().unwrap_or("")));
+            self.passed(format!("http {authority}"));
             server.write_all(&head).await?;
         }
         copy_bidirectional(client, &mut server).await.map(drop)

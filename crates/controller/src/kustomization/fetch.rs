@@ -13,6 +13,7 @@ use kustomize::files::{FilePath, Memory};
 use reqwest::{Response, StatusCode, Url};
 
 use super::converge::{Attempt, Failure};
+use super::source::SourceSettings;
 use crate::context::Context;
 
 /// The first pause before a download is tried again, and the longest.
@@ -25,7 +26,7 @@ pub(super) async fn fetch(
     artifact: &Artifact,
 ) -> Result<Memory, Failure> {
     let is_own = attempt.request.source.kind == SourceKind::OCIRepository;
-    if is_own && attempt.context.settings.serves_sources {
+    if is_own && attempt.context.settings.sources.served_here {
         return stored(attempt.context, artifact).await;
     }
     let digest = parse_digest(&artifact.digest)?;
@@ -90,9 +91,9 @@ fn files(entries: artifact::Entries) -> Memory {
 /// is tried again, without holding a slot.
 async fn download(attempt: &mut Attempt<'_>, url: &str) -> Result<File, Failure> {
     let context = Arc::clone(attempt.context);
-    let address = address(url, &context.settings.artifact_hosts)?;
+    let address = address(url, &context.settings.sources)?;
     let mut pause = PAUSE_MIN;
-    for left in (0..=context.settings.http_retry).rev() {
+    for left in (0..=context.settings.sources.retries).rev() {
         let error = match context.http.get(address.clone()).send().await {
             Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
                 return Err(Failure::ArtifactMissing);
@@ -127,14 +128,14 @@ fn unreachable_text(url: &str, error: &reqwest::Error) -> String {
 }
 
 /// The address to ask, with the host that the settings put in its place.
-fn address(url: &str, hosts: &ArtifactHosts) -> Result<Url, Failure> {
+fn address(url: &str, settings: &SourceSettings) -> Result<Url, Failure> {
     let refuse = |why: &str| failed(&format!("failed to download archive from {url}: {why}"));
     let mut address = Url::parse(url).map_err(|error| refuse(&error.to_string()))?;
     if !matches!(address.scheme(), "http" | "https") {
         return Err(refuse("the address is neither http nor https"));
     }
     let is_watcher = url.contains("//source-watcher");
-    let instead = if is_watcher { &hosts.watcher } else { &hosts.controller };
+    let instead = if is_watcher { &settings.watcher_host } else { &settings.controller_host };
     if let Some(instead) = instead {
         let stand_in = Url::parse(&format!("{}://{instead}", address.scheme()))
             .map_err(|error| refuse(&error.to_string()))?;
@@ -142,15 +143,6 @@ fn address(url: &str, hosts: &ArtifactHosts) -> Result<Url, Failure> {
         address.set_port(stand_in.port()).map_err(|()| refuse("a port cannot stand here"))?;
     }
     Ok(address)
-}
-
-/// Hosts that are asked in place of those in the addresses of artifacts.
-#[derive(Clone, Debug, Default)]
-pub struct ArtifactHosts {
-    /// For the source controller's artifacts.
-    pub controller: Option<String>,
-    /// For the source watcher's.
-    pub watcher: Option<String>,
 }
 
 /// Who ended a download early.

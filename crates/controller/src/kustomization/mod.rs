@@ -28,9 +28,9 @@ use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
 use converge::{Attempt, Failure, converge};
-pub(crate) use fetch::ArtifactHosts;
 use report::{happening, record, with_commit_status};
 use request::Request;
+pub(crate) use source::SourceSettings;
 use status::{Outcome, Phase, Run, finished, seconds};
 
 /// Runs one Kustomization once and says when it runs again.

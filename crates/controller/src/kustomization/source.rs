@@ -7,6 +7,7 @@ use api::oci_repository::{Artifact, OCIRepositoryStatus};
 use super::End;
 use super::request::Request;
 use super::status::Outcome;
+use crate::args::{Args, Half};
 use crate::context::Context;
 use crate::objects::part;
 use crate::runtime::cache::Key;
@@ -17,6 +18,34 @@ use crate::runtime::queue::Requeue;
 pub(crate) struct Source {
     pub(crate) kind: SourceKind,
     pub(crate) key: Key,
+}
+
+/// What flags say about sources.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// Whether OCIRepositories are served by this process.
+    pub served_here: bool,
+    /// Whether ExternalArtifacts may be used.
+    pub external: bool,
+    /// How often a download of another controller's artifact is tried again.
+    pub retries: u32,
+    /// Host that is asked in place of the one in the address of a source controller's artifact.
+    pub controller_host: Option<String>,
+    /// The same for a source watcher's.
+    pub watcher_host: Option<String>,
+}
+
+impl SourceSettings {
+    /// From the flags.
+    pub(crate) fn new(args: &Args) -> Self {
+        Self {
+            served_here: args.controllers.contains(&Half::Source),
+            external: args.gate("ExternalArtifact"),
+            retries: args.http_retry,
+            controller_host: args.source_controller_localhost.clone(),
+            watcher_host: args.source_watcher_localhost.clone(),
+        }
+    }
 }
 
 /// Why a run cannot begin: its source.
@@ -38,7 +67,7 @@ pub(super) fn find(context: &Context, key: &Key, request: &Request) -> Result<Ar
     if settings.no_cross_namespace_refs && source.namespace != key.namespace {
         return Err(Obstacle::AccessDenied("cross-namespace references have been blocked"));
     }
-    if *kind == SourceKind::ExternalArtifact && !settings.external_artifacts {
+    if *kind == SourceKind::ExternalArtifact && !settings.sources.external {
         return Err(Obstacle::AccessDenied("ExternalArtifact feature gate is disabled"));
     }
     let object = match context.foreign.kind(*kind) {

@@ -1,6 +1,7 @@
 //! How a source is reached, from the secrets that it names: credentials, proxy, TLS
 //! (ocirepository.md, 6 and 7).
 
+use cloud::who::Account;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::{Api, Client};
 use oci::keychain::Keychain;
@@ -18,6 +19,15 @@ pub(super) struct Access {
     pub(super) keychain: Keychain,
     pub(super) proxy: Option<Proxy>,
     pub(super) tls: Tls,
+}
+
+/// What the secrets and the account of a source give.
+pub(super) struct Found {
+    pub(super) access: Access,
+    /// The account that it names.
+    pub(super) account: Option<Account>,
+    /// Whether there are pull secrets, of whatever sort.
+    pub(super) has_secrets: bool,
 }
 
 /// Why it cannot be.
@@ -40,9 +50,10 @@ pub(super) async fn access(
     client: &Client,
     namespace: &str,
     request: &Request,
-) -> Result<Access, NoAccess> {
+) -> Result<Found, NoAccess> {
     let secrets = Secrets { api: Api::namespaced(client.clone(), namespace), namespace };
     let mut keychain = Keychain::default();
+    let (mut account, mut has_secrets) = (None, request.secret.is_some());
     if let Some(name) = &request.secret {
         let secret = secrets.api.get(name).await.map_err(|error| {
             let cause = apply::Refusal::from(error);
@@ -55,11 +66,14 @@ pub(super) async fn access(
     }
     if let Some(name) = &request.service_account {
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-        let account = accounts.get(name).await.map_err(|error| {
+        let found = accounts.get(name).await.map_err(|error| {
             let subject = format!("serviceaccount '{namespace}/{name}'");
             NoAccess::new(credential(&missing(&subject, error)))
         })?;
-        for reference in account.image_pull_secrets.unwrap_or_default() {
+        let pull_secrets = found.image_pull_secrets.unwrap_or_default();
+        has_secrets |= !pull_secrets.is_empty();
+        account = Some(crate::clouds::account(namespace, name, found.metadata));
+        for reference in pull_secrets {
             let secret = secrets.get(&reference.name).await.map_err(|cause| {
                 let subject = format!("serviceaccount '{namespace}/{name}'");
                 let text = format!("failed to get image pull secret for {subject}: {cause}");
@@ -84,7 +98,7 @@ pub(super) async fn access(
             .await
             .map_err(|cause| NoAccess::new(transport(request.reference.url(), &cause)))?,
     };
-    Ok(Access { keychain, proxy, tls })
+    Ok(Found { access: Access { keychain, proxy, tls }, account, has_secrets })
 }
 
 fn credential(cause: &str) -> String {

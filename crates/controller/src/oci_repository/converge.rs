@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::access::{Access, access, transport};
 use super::content::content;
 use super::failure::Failure;
+use super::login::login;
 use super::registries::PinQuestion;
 use super::request::Request;
 use super::status::{Facts, OWNED, Stored, beginning, disappeared, progressing};
@@ -100,8 +101,8 @@ async fn find(attempt: &mut Attempt<'_>) -> Result<(Way, Pin), Failure> {
     attempt.progress = beginning(&attempt.status, &attempt.facts);
     attempt.forget_failed_proof();
     let namespace = &attempt.key.namespace;
-    let access = match access(&attempt.context.client, namespace, attempt.request).await {
-        Ok(access) => access,
+    let found = match access(&attempt.context.client, namespace, attempt.request).await {
+        Ok(found) => found,
         Err(none) => {
             if let Some(name) = &none.missing_secret {
                 let text = format!("auth secret '{name}' not found");
@@ -110,8 +111,9 @@ async fn find(attempt: &mut Attempt<'_>) -> Result<(Way, Pin), Failure> {
             return Err(Failure::fetch("AuthenticationFailed", none.message));
         }
     };
-    let client = attempt.client(&access)?;
     let deadline = attempt.context.clock.instant() + attempt.request.timeout;
+    let access = login(attempt, found, deadline).await?;
+    let client = attempt.client(&access)?;
     let way = Way { client, access, deadline };
     let pin = resolve(attempt, &way).await?;
     Ok((way, pin))
@@ -181,14 +183,7 @@ pub(super) async fn within<T>(
 /// What the source stands for now. Sources that ask the same share an answer for a while.
 async fn resolve(attempt: &Attempt<'_>, way: &Way) -> Result<Pin, Failure> {
     let Request { reference, select, .. } = attempt.request;
-    let tag_stage;
-    let stage = match select {
-        oci::Select::SemVer(_) => {
-            tag_stage = format!("failed to determine the artifact tag for '{}'", reference.url());
-            ("ReadOperationFailed", tag_stage.as_str())
-        }
-        _ => ("OCIArtifactPullFailed", "failed to determine artifact digest"),
-    };
+    let (reason, stage) = attempt.first_stage();
     let context = attempt.context;
     let (reference, select) = (reference.clone(), select.clone());
     let question = PinQuestion { reference, select, access: way.access.clone() };
@@ -202,7 +197,7 @@ async fn resolve(attempt: &Attempt<'_>, way: &Way) -> Result<Pin, Failure> {
         turn.keep(asked, pin.clone());
         Ok(pin)
     };
-    within(attempt, way.deadline, stage, asking).await
+    within(attempt, way.deadline, (reason, &stage), asking).await
 }
 
 /// Says which revision is being fetched (ocirepository.md, 2.1); gives the object as written, if there
@@ -258,6 +253,17 @@ impl Attempt<'_> {
         })
     }
 
+    /// The reason and the beginning of the text when the first question to the registry fails.
+    pub(super) fn first_stage(&self) -> (&'static str, String) {
+        let url = self.request.reference.url();
+        match self.request.select {
+            oci::Select::SemVer(_) => {
+                ("ReadOperationFailed", format!("failed to determine the artifact tag for '{url}'"))
+            }
+            _ => ("OCIArtifactPullFailed", "failed to determine artifact digest".into()),
+        }
+    }
+
     /// From when on an answer that somebody else was given is new enough: what was asked for by a
     /// person, or by a change of the spec, is always asked for anew; and nothing that was known
     /// before the last notice of a push counts.
@@ -279,7 +285,7 @@ impl Attempt<'_> {
     }
 
     /// What is stored, if it is what `revision` and the spec ask for (ocirepository.md, 8).
-    fn up_to_date(&self, revision: &Revision) -> Option<Stored> {
+    pub(super) fn up_to_date(&self, revision: &Revision) -> Option<Stored> {
         let same = self.status.observed_ignore == self.spec.ignore
             && self.status.observed_layer_selector == self.spec.layer_selector;
         let artifact = self.status.artifact.clone()?;

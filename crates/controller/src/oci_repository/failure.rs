@@ -13,6 +13,8 @@ pub(super) enum Failure {
     Failed { condition: &'static str, reason: &'static str, message: String, retry_after: Duration },
     /// No signature is as demanded: what the object says, and what is wrong with each signature.
     Unverified { message: String, flaws: String, retry_after: Duration },
+    /// Nothing will change until the operator's flags or the spec do.
+    Stalled { reason: &'static str, message: String },
     /// The status could not be written.
     Unreported(kube::Error),
 }

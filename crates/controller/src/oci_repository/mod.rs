@@ -4,6 +4,7 @@ mod access;
 mod content;
 mod converge;
 mod failure;
+mod login;
 mod registries;
 mod request;
 mod shared;
@@ -126,6 +127,9 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
             context.events.record(&end.object, SOURCE_MANAGER, happening);
             end.write(&Outcome::Failed { condition, reason, message, progress }).await?;
             Ok(Requeue::Backoff(retry_after))
+        }
+        Err(Failure::Stalled { reason, message }) => {
+            end.stalled(reason, message, Fetch::NotTried).await
         }
         Err(Failure::Unreported(error)) => Err(error),
     }

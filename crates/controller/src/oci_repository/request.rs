@@ -11,7 +11,7 @@ use oci::select::{Range, Spelling};
 use oci::transport::Verification;
 use oci::{Reference, Select};
 
-use crate::unfit::{Unfit, duration, refuse};
+use crate::unfit::{Unfit, duration};
 
 /// What bounds a run when the spec has no timeout, which the API does not let happen.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -25,6 +25,8 @@ pub(super) struct Request {
     pub(super) select: Select,
     pub(super) layer: LayerSelector,
     pub(super) ignore: Option<String>,
+    /// The cloud that gives a login where no pull secret does.
+    pub(super) provider: Option<cloud::Provider>,
     pub(super) secret: Option<String>,
     pub(super) service_account: Option<String>,
     pub(super) proxy_secret: Option<String>,
@@ -34,16 +36,9 @@ pub(super) struct Request {
     pub(super) verify: Option<api::oci_repository::Verification>,
 }
 
-/// Refuses fields that this version does not act on.
-fn refuse_unsupported(spec: &OCIRepositorySpec) -> Result<(), Unfit> {
-    let cloud = spec.provider.is_some_and(|provider| provider != Provider::Generic);
-    refuse(&[(cloud, "provider other than generic")])
-}
-
 impl Request {
     /// Parses a spec.
     pub(super) fn parse(spec: &OCIRepositorySpec) -> Result<Self, Unfit> {
-        refuse_unsupported(spec)?;
         let insecure = spec.insecure == Some(true);
         let plain_http = if insecure { PlainHttp::Allowed } else { PlainHttp::LocalOnly };
         let reference = Reference::parse(&spec.url, plain_http)
@@ -66,6 +61,12 @@ impl Request {
                 operation: operation.into(),
             },
             ignore: spec.ignore.clone(),
+            provider: match spec.provider {
+                None | Some(Provider::Generic) => None,
+                Some(Provider::Aws) => Some(cloud::Provider::Aws),
+                Some(Provider::Azure) => Some(cloud::Provider::Azure),
+                Some(Provider::Gcp) => Some(cloud::Provider::Gcp),
+            },
             secret: name(spec.secret_ref.as_ref()),
             proxy_secret: name(spec.proxy_secret_ref.as_ref()),
             cert_secret: name(spec.cert_secret_ref.as_ref()).filter(|name| !name.is_empty()),

@@ -12,6 +12,7 @@ mod prune;
 mod restart;
 mod secrets;
 mod source;
+mod source_cloud;
 mod source_faults;
 mod source_first;
 mod source_ignore;

@@ -81,6 +81,7 @@ async fn a_storage_that_is_not_there_ends_the_process() {
     let args = ["sluice-controller", "--storage-path=/nowhere/at/all"];
     let args = controller::Args::try_parse_from(args).unwrap();
     let config = World::shared().operator().await;
-    let error = controller::start(args, config, controller::Clock::default()).await.err().unwrap();
+    let (clock, around) = (controller::Clock::default(), controller::Surroundings::default());
+    let error = controller::start(args, config, clock, around).await.err().unwrap();
     assert!(error.to_string().starts_with("invalid dir path: /nowhere/at/all: "), "{error}");
 }

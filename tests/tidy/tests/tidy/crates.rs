@@ -10,11 +10,15 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("kustomize", &["manifest"]),
     ("render", &["api", "kustomize", "manifest"]),
     ("artifact", &[]),
+    ("cloud", &[]),
     ("oci", &["artifact"]),
     ("plan", &["manifest"]),
     ("apply", &["manifest", "plan"]),
     ("api", &[]),
-    ("controller", &["api", "apply", "artifact", "kustomize", "manifest", "oci", "plan", "render"]),
+    (
+        "controller",
+        &["api", "apply", "artifact", "cloud", "kustomize", "manifest", "oci", "plan", "render"],
+    ),
     ("cli", &["api", "apply", "artifact", "kustomize", "manifest", "oci", "plan", "render"]),
 ];
 

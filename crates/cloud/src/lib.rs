@@ -1,0 +1,28 @@
+//! The clouds by their HTTP APIs: who we are, and what that opens.
+//!
+//! Takes [who](Who) asks, this process or a ServiceAccount, and gives a [login](Login) of a cloud's
+//! registry. What the process may find around it ([`Surroundings`]), the time, the cluster that
+//! issues tokens and the counters are given. Tokens are kept while they are good.
+//!
+//! It knows neither a cluster nor the protocol of registries. Every failure is an [`Error`] whose
+//! chain reads as the condition message; none holds a secret.
+
+mod aws;
+mod azure;
+pub mod cache;
+mod clouds;
+mod error;
+mod gcp;
+mod http;
+mod jwt;
+mod registry;
+mod secret;
+mod surroundings;
+pub mod who;
+
+pub use clouds::Clouds;
+pub use error::Error;
+pub use registry::{Login, Provider};
+pub use secret::Secret;
+pub use surroundings::Surroundings;
+pub use who::Who;

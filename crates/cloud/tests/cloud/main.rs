@@ -1,0 +1,4 @@
+//! Identities against an imitation of the clouds.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
+
+mod logins;

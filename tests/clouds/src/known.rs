@@ -1,0 +1,27 @@
+//! Who the clouds know.
+
+/// The role that trusts ServiceAccounts, and this process's web identity.
+pub const ROLE: &str = "arn:aws:iam::123456789012:role/shop";
+/// The key that the role, the container and the instance give.
+pub const KEY_ID: &str = "ASIAIMITATION";
+/// Its secret.
+pub const KEY_SECRET: &str = "canary-secret/of+the+imitation";
+/// What goes with it.
+pub const KEY_SESSION: &str = "canary-session-of-the-imitation";
+/// Shows a container to its endpoint.
+pub const CONTAINER_TOKEN: &str = "canary-container-token";
+/// The tenant on Azure.
+pub const TENANT: &str = "11111111-1111-1111-1111-111111111111";
+/// The application on Azure.
+pub const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
+/// Its password.
+pub const CLIENT_PASSWORD: &str = "canary-password-of-the-application";
+/// What every bearer token begins with; its scope follows.
+pub const BEARER: &str = "canary-bearer-for:";
+/// The provider on Google Cloud that trusts ServiceAccounts.
+pub const PROVIDER: &str =
+    "projects/1234/locations/global/workloadIdentityPools/pool/providers/cluster";
+/// The service account on Google Cloud.
+pub const EMAIL: &str = "shop@project.iam.gserviceaccount.com";
+/// What registries' passwords begin with.
+pub const PASSWORD: &str = "canary-registry-password";
