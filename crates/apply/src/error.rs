@@ -27,6 +27,9 @@ pub enum Refusal {
     /// A name that no service account can have.
     #[error("invalid service account name {0:?}: lower-case letters, digits, '-' and '.' only")]
     Account(String),
+    /// A kubeconfig that cannot be used, and why.
+    #[error("{0}")]
+    Kubeconfig(String),
     /// The API server said no.
     #[error("{message}")]
     Api {

@@ -7,7 +7,7 @@ use http::{Method, Request};
 use kube::Client;
 use manifest::{Gvk, Object, ObjectId, Value};
 
-use crate::cluster::{Cluster, Deleted, Identity};
+use crate::cluster::{Cluster, Deleted};
 use crate::error::Refusal;
 
 /// How the API server names a kind.
@@ -23,37 +23,6 @@ type Kinds = Arc<HashMap<String, Resource>>;
 pub struct KubeCluster {
     client: Client,
     kinds: Mutex<HashMap<String, Kinds>>,
-}
-
-/// The clusters that have been opened, one an identity, so that connections and discovery are
-/// shared by every Kustomization that uses it (kustomization.md, W17).
-pub struct Clusters {
-    config: kube::Config,
-    open: Mutex<HashMap<Identity, Arc<KubeCluster>>>,
-}
-
-impl Clusters {
-    /// Identities of the cluster that `config` describes.
-    pub fn new(config: kube::Config) -> Self {
-        Self { config, open: Mutex::default() }
-    }
-
-    /// The cluster, seen with an identity.
-    pub fn open(&self, identity: &Identity) -> Result<Arc<KubeCluster>, Refusal> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cluster) = open.get(identity) {
-            return Ok(Arc::clone(cluster));
-        }
-        let mut config = self.config.clone();
-        if let Some(user) = identity.user()? {
-            let value =
-                http::HeaderValue::from_str(&user).map_err(|_| Refusal::Name(user.clone()))?;
-            config.headers.push((http::HeaderName::from_static("impersonate-user"), value));
-        }
-        let cluster = Arc::new(KubeCluster::new(Client::try_from(config)?));
-        open.insert(identity.clone(), Arc::clone(&cluster));
-        Ok(cluster)
-    }
 }
 
 impl KubeCluster {

@@ -5,16 +5,20 @@
 //! request is bounded by its caller and carries the identity that the cluster was opened with.
 
 pub mod cluster;
+mod clusters;
 pub mod end;
 pub mod error;
 pub mod execute;
 mod kube_cluster;
+mod kubeconfig;
 mod observe;
 pub mod prune;
 pub mod wait;
 pub mod watch;
 
 pub use cluster::{Cluster, Identity};
+pub use clusters::{Clusters, Place, Reach};
 pub use error::{Error, Refusal};
 pub use execute::Stages;
-pub use kube_cluster::{Clusters, KubeCluster};
+pub use kube_cluster::KubeCluster;
+pub use kubeconfig::Trust;

@@ -98,7 +98,7 @@ impl Drop for Subscription {
 }
 
 impl Watches {
-    /// Watches of the cluster that the operator sees.
+    /// Watches of a cluster, as whoever it is opened for.
     pub fn new(cluster: Arc<KubeCluster>) -> Self {
         Self { cluster, running: Mutex::default() }
     }

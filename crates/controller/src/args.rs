@@ -8,9 +8,9 @@ use api::duration::GoDuration;
 use artifact::Limits;
 use artifact::digest::Algorithm;
 use clap::{Parser, ValueEnum};
-use manifest::GroupKind;
 
 use crate::gates::{Gate, OBJECT_LEVEL_IDENTITY};
+use crate::kustomization::KustomizationArgs;
 
 /// Follows OCI artifacts and keeps what they hold applied to the cluster.
 #[derive(Clone, Debug, Parser)]
@@ -47,24 +47,6 @@ pub struct Args {
     /// OCIRepositories that are worked on at once; as many as of the other kind when not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub source_concurrent: Option<u16>,
-    /// Objects of one Kustomization that are applied at once.
-    #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
-    pub concurrent_ssa: u16,
-    /// Field managers whose fields are taken over, beside kubectl's.
-    #[arg(long, value_delimiter = ',')]
-    pub override_manager: Vec<String>,
-    /// Kinds that are applied before the rest, as `group/Kind`.
-    #[arg(long, value_delimiter = ',', value_parser = group_kind)]
-    pub custom_apply_stage_kinds: Vec<GroupKind>,
-    /// How often a download of another controller's artifact is tried again.
-    #[arg(long, default_value = "9")]
-    pub http_retry: u32,
-    /// Host and port that are asked for artifacts of the source controller.
-    #[arg(long, env = "SOURCE_CONTROLLER_LOCALHOST", hide = true)]
-    pub source_controller_localhost: Option<String>,
-    /// Host and port that are asked for artifacts of the source watcher.
-    #[arg(long, env = "SOURCE_WATCHER_LOCALHOST", hide = true)]
-    pub source_watcher_localhost: Option<String>,
     /// When something that is missing is looked for again, unless its appearance is noticed before.
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub requeue_dependency: Duration,
@@ -104,9 +86,6 @@ pub struct Args {
     /// Refuses sources in another namespace.
     #[arg(long)]
     pub no_cross_namespace_refs: bool,
-    /// Account that objects are applied as when a Kustomization names none.
-    #[arg(long, default_value = "")]
-    pub default_service_account: String,
     /// Account that a source's cloud is asked as when the OCIRepository names none; needs the gate
     /// ObjectLevelWorkloadIdentity.
     #[arg(long, default_value = "")]
@@ -117,6 +96,9 @@ pub struct Args {
     /// How long a cloud token is kept at most, never longer than an hour.
     #[arg(long, default_value = "1h", value_parser = duration)]
     pub token_cache_max_duration: Duration,
+    /// Flags of the Kustomization half.
+    #[command(flatten)]
+    pub kustomization: KustomizationArgs,
     /// Feature gates of Flux, as `Name=true,Name=false`. Most change nothing here.
     #[arg(long, value_delimiter = ',')]
     pub feature_gates: Vec<Gate>,
@@ -190,16 +172,6 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         None => text.replacen("localhost:", "127.0.0.1:", 1),
     };
     full.parse().map_err(|error| format!("{error}: give an IP address and a port, or only :PORT"))
-}
-
-/// `group/Kind`, as the reference takes it.
-fn group_kind(text: &str) -> Result<GroupKind, String> {
-    match text.split_once('/') {
-        Some((group, kind)) if !kind.is_empty() && !kind.contains('/') => {
-            Ok(GroupKind { group: group.into(), kind: kind.into() })
-        }
-        _ => Err("write it as group/Kind".into()),
-    }
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {

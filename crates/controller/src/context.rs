@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apply::Clusters;
-use apply::watch::Watches;
 use manifest::GroupKind;
 use tokio::time::Instant;
 
@@ -55,10 +54,8 @@ pub struct Context {
     pub settings: Settings,
     /// Time.
     pub clock: Clock,
-    /// The cluster, by identity.
+    /// The clusters that are applied to, by identity.
     pub clusters: Clusters,
-    /// The shared watches.
-    pub watches: Watches,
     /// The operator's own client.
     pub client: kube::Client,
     /// The stored artifacts.
@@ -105,16 +102,16 @@ impl Settings {
     /// From the flags.
     pub fn new(args: &Args) -> Self {
         Self {
-            concurrent_ssa: usize::from(args.concurrent_ssa),
-            override_managers: args.override_manager.clone(),
-            custom_kinds: args.custom_apply_stage_kinds.clone(),
+            concurrent_ssa: usize::from(args.kustomization.concurrent_ssa),
+            override_managers: args.kustomization.override_manager.clone(),
+            custom_kinds: args.kustomization.custom_apply_stage_kinds.clone(),
             requeue_dependency: args.requeue_dependency,
             jitter: f64::from(args.interval_jitter_percentage) / 100.0,
             no_cross_namespace_refs: args.no_cross_namespace_refs,
             sources: SourceSettings::new(args),
             object_level_identity: args.object_level_identity(),
             source_default_service_account: args.source_default_service_account.clone(),
-            default_service_account: args.default_service_account.clone(),
+            default_service_account: args.kustomization.default_service_account.clone(),
             retention: artifact::store::Retention {
                 age_max: args.artifact_retention_ttl,
                 records: args.artifact_retention_records,

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::well_known::{KUSTOMIZATION_MANAGER, SOURCE_MANAGER};
-use apply::watch::Watches;
-use apply::{Clusters, Identity};
+use apply::{Clusters, Trust};
 use kube::api::ApiResource;
 use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
@@ -20,6 +19,7 @@ use crate::args::{Args, Half};
 use crate::context::{Begun, Context, Settings, Waiting};
 use crate::events::Events;
 use crate::foreign::{self, Foreign};
+use crate::kustomization::configs;
 use crate::metrics::{Metrics, RunResult};
 use crate::objects::{Kind, Objects};
 use crate::runtime::cache::Key;
@@ -147,8 +147,11 @@ fn context(
 ) -> anyhow::Result<Context> {
     let metrics = Arc::new(Metrics::new(clock.clone()));
     let client = requests::client(clients.config.clone(), &metrics)?;
-    let clusters = Clusters::new(clients.config);
-    let watches = Watches::new(clusters.open(&Identity::Operator)?);
+    let trust = Trust {
+        exec: args.kustomization.insecure_kubeconfig_exec,
+        insecure_tls: args.kustomization.insecure_kubeconfig_tls,
+    };
+    let clusters = Clusters::new(clients.config, trust);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
     let objects = |resource: ApiResource, manager, concurrent| {
         let queue = Queue::new(clock.clone(), backoff);
@@ -174,7 +177,6 @@ fn context(
         store: Arc::new(store),
         clock,
         clusters,
-        watches,
         client,
         sources,
         kustomizations,
@@ -204,6 +206,14 @@ fn run_halves(
         watched.extend(foreign::KINDS.map(Watched::Foreign));
     }
     let all = watched.len();
+    let labels = &args.kustomization.watch_configs_label_selector;
+    if args.controllers.contains(&Half::Kustomization) && !args.gate("DisableConfigWatchers") {
+        for kind in configs::KINDS {
+            let watching =
+                configs::follow(Arc::clone(context), kind, labels.clone(), namespace.clone());
+            tasks.spawn(until(stop.clone(), watching));
+        }
+    }
     for watched in watched {
         let watching = follow(Arc::clone(context), watched, namespace.clone(), synced.clone());
         tasks.spawn(until(stop.clone(), watching));

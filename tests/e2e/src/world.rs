@@ -60,6 +60,13 @@ impl World {
         Self::config(Kubeconfig::read_from(self.plane.admin_kubeconfig()).unwrap()).await
     }
 
+    /// The address of the API server, and its authority in base64.
+    pub fn address(&self) -> (String, String) {
+        let kubeconfig = Kubeconfig::read_from(self.plane.tenant_kubeconfig()).unwrap();
+        let cluster = kubeconfig.clusters[0].cluster.clone().unwrap();
+        (cluster.server.unwrap(), cluster.certificate_authority_data.unwrap())
+    }
+
     /// The operator's: a token of its own ServiceAccount.
     pub async fn operator(&self) -> kube::Config {
         let mut kubeconfig = Kubeconfig::read_from(self.plane.tenant_kubeconfig()).unwrap();

@@ -8,7 +8,7 @@ use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
 use apply::prune::prune;
 use apply::wait::{Awaited, Unhealthy};
-use apply::{KubeCluster, Stages};
+use apply::{KubeCluster, Reach, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::DynamicObject;
@@ -57,6 +57,8 @@ pub(super) enum Failure {
     ArtifactMissing,
     /// Something newer came while health was awaited.
     Canceled { cause: String },
+    /// The cluster to apply to could not be opened, and why.
+    NoCluster(String),
     /// The status could not be written.
     Unreported(kube::Error),
 }
@@ -73,15 +75,12 @@ pub(super) async fn converge(
     artifact: &Artifact,
 ) -> Result<Option<Duration>, Failure> {
     let files = fetch::fetch(attempt, artifact).await?;
+    let opened = attempt.request.destination.open(attempt.context, attempt.key).await;
+    let reach = opened.map_err(Failure::NoCluster)?;
     let rendered = build(attempt, files).await?;
-    let cluster = attempt
-        .context
-        .clusters
-        .open(&attempt.request.identity)
-        .map_err(|refusal| Failure::new("ReconciliationFailed", &refusal))?;
-    let applied = apply(attempt, &cluster, rendered).await?;
-    prune_stale(attempt, &cluster, &applied).await?;
-    health::await_health(attempt, &cluster, applied).await
+    let applied = apply(attempt, &reach, rendered).await?;
+    prune_stale(attempt, &reach, &applied).await?;
+    health::await_health(attempt, &reach, applied).await
 }
 
 /// Builds on a thread of its own: it computes and may take long.
@@ -171,14 +170,14 @@ pub(super) struct Applied {
 
 async fn apply(
     attempt: &mut Attempt<'_>,
-    cluster: &Arc<KubeCluster>,
+    reach: &Reach,
     objects: Vec<Object>,
 ) -> Result<Applied, Failure> {
     let context = Arc::clone(attempt.context);
     let settings = settings(attempt)?;
-    let mut stages = Stages::new(cluster.as_ref(), &context.clock, objects, settings);
+    let mut stages = Stages::new(reach.cluster.as_ref(), &context.clock, objects, settings);
     let planned = stages.planned();
-    let result = run_stages(attempt, cluster, &mut stages, &planned).await;
+    let result = run_stages(attempt, reach, &mut stages, &planned).await;
     let applied = stages.applied;
     if let Err(failure) = result {
         if attempt.run.inventory.is_some() {
@@ -208,7 +207,7 @@ fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> 
 
 async fn run_stages<'a>(
     attempt: &mut Attempt<'_>,
-    cluster: &Arc<KubeCluster>,
+    reach: &Reach,
     stages: &mut Stages<'a, KubeCluster, crate::runtime::clock::Clock>,
     planned: &[Entry],
 ) -> Result<(), Failure> {
@@ -236,7 +235,7 @@ async fn run_stages<'a>(
         if stage.is_awaited() {
             let awaited = changed(&plan, stages);
             attempt
-                .await_stage(cluster, awaited)
+                .await_stage(reach, awaited)
                 .await
                 .map_err(|unhealthy| failed(apply::Error::Stage(unhealthy), log(stages)))?;
         }
@@ -265,7 +264,7 @@ fn changed<C, T>(plan: &Plan, stages: &Stages<'_, C, T>) -> Awaited {
 
 async fn prune_stale(
     attempt: &mut Attempt<'_>,
-    cluster: &Arc<KubeCluster>,
+    reach: &Reach,
     applied: &Applied,
 ) -> Result<(), Failure> {
     attempt.run.inventory = Some(applied.entries.clone());
@@ -275,7 +274,7 @@ async fn prune_stale(
     }
     let owner = Owner { name: attempt.key.name.clone(), namespace: attempt.key.namespace.clone() };
     let concurrency = attempt.context.settings.concurrent_ssa;
-    let pruned = prune(cluster.as_ref(), stale, &owner, concurrency).await;
+    let pruned = prune(reach.cluster.as_ref(), stale, &owner, concurrency).await;
     let kept: Vec<Entry> = pruned.terminating.into_iter().chain(pruned.failed).collect();
     attempt.run.inventory = Some(union(&applied.entries, &kept));
     if !pruned.errors.is_empty() {

@@ -12,6 +12,7 @@ use kube::Api;
 use kube::api::DynamicObject;
 use plan::prune::Owner;
 
+use super::reach::Destination;
 use super::report::{happening, record};
 use super::{entries, request};
 use crate::context::Context;
@@ -63,14 +64,14 @@ async fn delete_objects(
     if owned.is_empty() || spec.suspend == Some(true) || !deletes(&spec) {
         return Ok(());
     }
-    let identity = request::identity(key, &spec, &context.settings.default_service_account);
+    let destination = Destination::new(key, &spec, &context.settings.default_service_account);
     let revision = status.last_applied_revision.clone().unwrap_or_default();
     let origin = status.last_applied_origin_revision.as_deref();
     let reason = ready_reason(&status);
     let tell = |severity, message: &str| {
         record(context, object, happening(severity, &reason, message, (&revision, origin)));
     };
-    match account_exists(context, &identity).await {
+    match account_exists(context, &destination.identity).await {
         Ok(true) => {}
         Ok(false) => {
             let list: Vec<String> = owned.iter().map(|entry| entry.id.subject()).collect();
@@ -82,10 +83,11 @@ async fn delete_objects(
             return Err(retry);
         }
     }
-    let cluster = context.clusters.open(&identity).map_err(|error| {
+    let cluster = destination.open(context, key).await.map_err(|error| {
         tracing::warn!(%error, %key, "the cluster to prune could not be opened");
         retry
     })?;
+    let cluster = cluster.cluster;
     let owner = Owner { name: key.name.clone(), namespace: key.namespace.clone() };
     let concurrency = context.settings.concurrent_ssa;
     let pruned = prune(cluster.as_ref(), owned, &owner, concurrency).await;

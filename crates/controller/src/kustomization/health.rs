@@ -1,9 +1,8 @@
 //! Waiting for health: what is awaited, for how long, and what ends the wait.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use apply::KubeCluster;
+use apply::Reach;
 use apply::wait::{Awaited, Target, Unhealthy, wait};
 use apply::watch::{Ownership, Subscription};
 
@@ -17,7 +16,7 @@ const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Awaits the health of what the request names; gives how long that took.
 pub(super) async fn await_health(
     attempt: &mut Attempt<'_>,
-    cluster: &Arc<KubeCluster>,
+    reach: &Reach,
     applied: Applied,
 ) -> Result<Option<Duration>, Failure> {
     let itself = |target: &Target| {
@@ -37,11 +36,11 @@ pub(super) async fn await_health(
     awaited.targets.retain(|target| !itself(target));
     let clock = attempt.context.clock.clone();
     let began = clock.instant();
-    if awaited.check(cluster.as_ref(), &clock).await.is_err() {
+    if awaited.check(reach.cluster.as_ref(), &clock).await.is_err() {
         attempt.run.phase = Phase::Checking;
         attempt.progress().await?;
-        let subscription = attempt.subscribe(&awaited, ownership).await;
-        attempt.await_applied(cluster, &mut awaited, &subscription, began).await?;
+        let subscription = attempt.subscribe(reach, &awaited, ownership).await;
+        attempt.await_applied(reach, &mut awaited, &subscription, began).await?;
     }
     let took = clock.instant() - began;
     let was_healthy = attempt.status.conditions.iter().any(|condition| {
@@ -56,35 +55,42 @@ pub(super) async fn await_health(
 }
 
 impl Attempt<'_> {
-    async fn subscribe(&self, awaited: &Awaited, ownership: Ownership) -> Subscription {
+    async fn subscribe(
+        &self,
+        reach: &Reach,
+        awaited: &Awaited,
+        ownership: Ownership,
+    ) -> Subscription {
         let targets: Vec<_> = awaited
             .targets
             .iter()
             .map(|target| (target.id.clone(), target.version.clone(), ownership))
             .collect();
-        self.context.watches.subscribe(&targets).await
+        reach.watches.subscribe(&targets).await
     }
 
     /// Waits for an awaited stage, without holding the slot.
     pub(super) async fn await_stage(
         &mut self,
-        cluster: &Arc<KubeCluster>,
+        reach: &Reach,
         mut awaited: Awaited,
     ) -> Result<(), Unhealthy> {
         let clock = self.context.clock.clone();
-        if awaited.check(cluster.as_ref(), &clock).await.is_ok() {
+        if awaited.check(reach.cluster.as_ref(), &clock).await.is_ok() {
             return Ok(());
         }
-        let subscription = self.subscribe(&awaited, Ownership::Ours).await;
+        let subscription = self.subscribe(reach, &awaited, Ownership::Ours).await;
         let deadline = clock.sleep(STAGE_TIMEOUT);
-        self.slot.park(wait(cluster.as_ref(), &mut awaited, &subscription, &clock, deadline)).await
+        self.slot
+            .park(wait(reach.cluster.as_ref(), &mut awaited, &subscription, &clock, deadline))
+            .await
     }
 
     /// Waits for health without holding the slot; whatever asks for this object meanwhile ends the
     /// wait (W3).
     async fn await_applied(
         &mut self,
-        cluster: &Arc<KubeCluster>,
+        reach: &Reach,
         awaited: &mut Awaited,
         subscription: &Subscription,
         began: tokio::time::Instant,
@@ -94,7 +100,7 @@ impl Attempt<'_> {
         let queue = &self.context.kustomizations.queue;
         let waited = self.slot.park(async {
             tokio::select! {
-                result = wait(cluster.as_ref(), awaited, subscription, &clock, deadline) => Ok(result),
+                result = wait(reach.cluster.as_ref(), awaited, subscription, &clock, deadline) => Ok(result),
                 cause = queue.superseded(self.key) => Err(cause),
             }
         });

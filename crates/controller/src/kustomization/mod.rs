@@ -1,10 +1,13 @@
 //! Kustomization: what an artifact holds, kept applied.
 
+mod args;
+pub(crate) mod configs;
 mod converge;
 mod dependencies;
 mod fetch;
 mod finalize;
 mod health;
+mod reach;
 mod report;
 mod request;
 mod source;
@@ -27,6 +30,7 @@ use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
+pub(crate) use args::KustomizationArgs;
 use converge::{Attempt, Failure, converge};
 use report::{happening, record, with_commit_status};
 use request::Request;
@@ -119,6 +123,9 @@ fn begin(object: &DynamicObject, request: &Request, artifact: &Artifact) -> Run 
     }
 }
 
+/// Reason when the cluster cannot be written to.
+const REFUSED: &str = "ReconciliationFailed";
+
 async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<Requeue> {
     let clock = &attempt.context.clock;
     let began = clock.instant();
@@ -143,6 +150,13 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
         }
         Err(Failure::Failed { reason, message, unhealthy }) => {
             record(context, &end.object, tell(Severity::Error, reason, &message));
+            end.write(&Outcome::Failed { run, reason, message, duration, unhealthy }).await?;
+            Ok(Requeue::After(request.retry_interval))
+        }
+        Err(Failure::NoCluster(message)) => {
+            let text = format!("failed to build kube client: {message}");
+            record(context, &end.object, tell(Severity::Error, REFUSED, &text));
+            let (reason, unhealthy) = (REFUSED, None);
             end.write(&Outcome::Failed { run, reason, message, duration, unhealthy }).await?;
             Ok(Requeue::After(request.retry_interval))
         }

@@ -6,12 +6,12 @@ use api::kustomization::{
     BuildMetadata, IgnoreRule, KustomizationSpec, ObjectReference, SourceReference,
     SubstituteReference, SubstituteStrategy,
 };
-use apply::Identity;
 use apply::wait::Target as Awaited;
 use manifest::{Gvk, ObjectId};
 use plan::ignore::{Rule, Target};
 use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
 
+use super::reach::Destination;
 use super::source::Source;
 use crate::runtime::cache::Key;
 use crate::unfit::{Unfit, duration, refuse};
@@ -35,7 +35,7 @@ pub(super) struct Request {
     /// Fields whose drift is left alone.
     pub(super) ignore: Vec<Rule>,
     pub(super) checks: Checks,
-    pub(super) identity: Identity,
+    pub(super) destination: Destination,
 }
 
 /// Whose health is awaited.
@@ -53,7 +53,10 @@ pub(super) enum Checks {
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Unfit> {
     let ready_expr = spec.depends_on.iter().flatten().any(|d| d.ready_expr.is_some());
     refuse(&[
-        (spec.kube_config.is_some(), "kubeConfig"),
+        (
+            spec.kube_config.as_ref().is_some_and(|c| c.config_map_ref.is_some()),
+            "kubeConfig.configMapRef",
+        ),
         (spec.decryption.is_some(), "decryption"),
         (spec.health_check_exprs.as_ref().is_some_and(|l| !l.is_empty()), "healthCheckExprs"),
         (ready_expr, "dependsOn[].readyExpr"),
@@ -89,7 +92,7 @@ impl Request {
             force: spec.force == Some(true),
             ignore: spec.ignore.iter().flatten().map(rule).collect(),
             checks: checks(key, spec),
-            identity: identity(key, spec, default_account),
+            destination: Destination::new(key, spec, default_account),
         })
     }
 }
@@ -108,17 +111,6 @@ pub(super) fn timeout(spec: &KustomizationSpec) -> Result<Duration, Unfit> {
         None => duration("interval", &spec.interval)?.saturating_sub(TIMEOUT_MIN),
     };
     Ok(timeout.max(TIMEOUT_MIN))
-}
-
-/// As whom a Kustomization acts (kustomization.md, 13).
-pub(super) fn identity(key: &Key, spec: &KustomizationSpec, default_account: &str) -> Identity {
-    let name = spec.service_account_name.as_deref().filter(|name| !name.is_empty());
-    match name.unwrap_or(default_account) {
-        "" => Identity::Operator,
-        name => {
-            Identity::ServiceAccount { namespace: key.namespace.clone(), name: name.to_owned() }
-        }
-    }
 }
 
 fn substitute_from(spec: &KustomizationSpec) -> Vec<SubstituteReference> {
@@ -271,7 +263,7 @@ mod tests {
         assert_eq!(names, ["ns/a", "x/b"]);
         assert_eq!(request.source.key.to_string(), "ns/src");
         assert_eq!(request.retry_interval, request.interval);
-        assert_eq!(request.identity, Identity::Operator);
+        assert_eq!(request.destination.identity, apply::Identity::Operator);
         assert_eq!(request.checks, Checks::None);
     }
 
@@ -293,7 +285,7 @@ mod tests {
     #[test]
     fn every_field_that_is_not_built_yet_is_named() {
         for (fields, name) in [
-            (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
+            (json!({"kubeConfig": {"configMapRef": {"name": "x"}}}), "kubeConfig.configMapRef"),
             (json!({"decryption": {"provider": "sops"}}), "decryption"),
             (json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}), "dependsOn[].readyExpr"),
         ] {

@@ -41,9 +41,9 @@ impl SourceSettings {
         Self {
             served_here: args.controllers.contains(&Half::Source),
             external: args.gate("ExternalArtifact"),
-            retries: args.http_retry,
-            controller_host: args.source_controller_localhost.clone(),
-            watcher_host: args.source_watcher_localhost.clone(),
+            retries: args.kustomization.http_retry,
+            controller_host: args.kustomization.source_controller_localhost.clone(),
+            watcher_host: args.kustomization.source_watcher_localhost.clone(),
         }
     }
 }

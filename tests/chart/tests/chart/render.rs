@@ -147,10 +147,10 @@ fn the_operator_understands_every_flag() {
          \"extraArgs\": [\"--storage-addr=:9191\"]}",
     ]));
     assert_eq!(args.controllers.len(), 1);
-    assert_eq!((args.concurrent, args.concurrent_ssa), (9, 8));
+    assert_eq!((args.concurrent, args.kustomization.concurrent_ssa), (9, 8));
     assert_eq!(args.requeue_dependency.as_secs(), 5);
     assert!(args.no_cross_namespace_refs && !args.watch_all_namespaces);
-    assert_eq!(args.default_service_account, "tenant");
+    assert_eq!(args.kustomization.default_service_account, "tenant");
     assert_eq!(args.artifact_retention_records, 7);
     assert_eq!(args.storage_addr.port(), 9191);
 }

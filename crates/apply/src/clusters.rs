@@ -1,0 +1,126 @@
+//! The clusters that have been opened, each seen with an identity.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderName, HeaderValue};
+use kube::Client;
+
+use crate::cluster::Identity;
+use crate::error::Refusal;
+use crate::kube_cluster::KubeCluster;
+use crate::kubeconfig::{self, Trust};
+use crate::watch::Watches;
+
+/// Which cluster of a user's choice: the Secret or ConfigMap that describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Kind of the object that describes it.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A cluster seen with one identity, and what watches it.
+#[derive(Clone)]
+pub struct Reach {
+    /// The cluster; every request to it carries the identity.
+    pub cluster: Arc<KubeCluster>,
+    /// Its shared watches.
+    pub watches: Arc<Watches>,
+}
+
+/// The clusters that have been opened, one a place and identity, so that connections and discovery
+/// are shared by every Kustomization that uses them (kustomization.md, W17).
+pub struct Clusters {
+    config: kube::Config,
+    trust: Trust,
+    own: Mutex<HashMap<Identity, Reach>>,
+    others: Mutex<HashMap<(Place, Identity), Other>>,
+}
+
+/// Another cluster, as a kubeconfig described it when it was opened.
+struct Other {
+    digest: u64,
+    reach: Reach,
+}
+
+/// How many other clusters are kept open; beyond it, all are opened anew when they are needed.
+const OTHERS_MAX: usize = 1024;
+
+impl Clusters {
+    /// Identities of the cluster that `config` describes, and other clusters.
+    pub fn new(config: kube::Config, trust: Trust) -> Self {
+        Self { config, trust, own: Mutex::default(), others: Mutex::default() }
+    }
+
+    /// The operator's own cluster, seen with an identity. It is watched as the operator: watches only
+    /// wake.
+    pub fn open(&self, identity: &Identity) -> Result<Reach, Refusal> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reach) = own.get(identity) {
+            return Ok(reach.clone());
+        }
+        let cluster = open(self.config.clone(), identity)?;
+        let reach = match (own.get(&Identity::Operator), identity) {
+            (_, Identity::Operator) => Reach::new(cluster),
+            (Some(operator), _) => Reach { cluster, watches: Arc::clone(&operator.watches) },
+            (None, _) => {
+                let operator = Reach::new(open(self.config.clone(), &Identity::Operator)?);
+                own.insert(Identity::Operator, operator.clone());
+                Reach { cluster, watches: operator.watches }
+            }
+        };
+        own.insert(identity.clone(), reach.clone());
+        Ok(reach)
+    }
+
+    /// The cluster that a kubeconfig describes, seen with an identity; opened anew when the kubeconfig
+    /// has changed. It is watched as whoever the kubeconfig names.
+    pub async fn open_other(
+        &self,
+        place: &Place,
+        kubeconfig: &[u8],
+        identity: &Identity,
+    ) -> Result<Reach, Refusal> {
+        let mut hasher = DefaultHasher::new();
+        kubeconfig.hash(&mut hasher);
+        let digest = hasher.finish();
+        let key = (place.clone(), identity.clone());
+        if let Some(known) = self.others().get(&key).filter(|known| known.digest == digest) {
+            return Ok(known.reach.clone());
+        }
+        let config = kubeconfig::read(kubeconfig, self.trust).await?;
+        let watched = open(config.clone(), &Identity::Operator)?;
+        let watches = Arc::new(Watches::new(watched));
+        let reach = Reach { cluster: open(config, identity)?, watches };
+        let mut others = self.others();
+        if others.len() >= OTHERS_MAX {
+            others.clear();
+        }
+        others.insert(key, Other { digest, reach: reach.clone() });
+        Ok(reach)
+    }
+
+    fn others(&self) -> std::sync::MutexGuard<'_, HashMap<(Place, Identity), Other>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reach {
+    fn new(cluster: Arc<KubeCluster>) -> Self {
+        let watches = Arc::new(Watches::new(Arc::clone(&cluster)));
+        Self { cluster, watches }
+    }
+}
+
+fn open(mut config: kube::Config, identity: &Identity) -> Result<Arc<KubeCluster>, Refusal> {
+    if let Some(user) = identity.user()? {
+        let value = HeaderValue::from_str(&user).map_err(|_| Refusal::Name(user.clone()))?;
+        config.headers.push((HeaderName::from_static("impersonate-user"), value));
+    }
+    Ok(Arc::new(KubeCluster::new(Client::try_from(config)?)))
+}

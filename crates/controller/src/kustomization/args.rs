@@ -1,0 +1,49 @@
+//! Flags of the Kustomization half.
+
+use clap::Args;
+use manifest::GroupKind;
+
+/// Flags of the Kustomization half.
+#[derive(Args, Clone, Debug)]
+pub struct KustomizationArgs {
+    /// Objects of one Kustomization that are applied at once.
+    #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrent_ssa: u16,
+    /// Field managers whose fields are taken over, beside kubectl's.
+    #[arg(long, value_delimiter = ',')]
+    pub override_manager: Vec<String>,
+    /// Kinds that are applied before the rest, as `group/Kind`.
+    #[arg(long, value_delimiter = ',', value_parser = group_kind)]
+    pub custom_apply_stage_kinds: Vec<GroupKind>,
+    /// How often a download of another controller's artifact is tried again.
+    #[arg(long, default_value = "9")]
+    pub http_retry: u32,
+    /// Host and port that are asked for artifacts of the source controller.
+    #[arg(long, env = "SOURCE_CONTROLLER_LOCALHOST", hide = true)]
+    pub source_controller_localhost: Option<String>,
+    /// Host and port that are asked for artifacts of the source watcher.
+    #[arg(long, env = "SOURCE_WATCHER_LOCALHOST", hide = true)]
+    pub source_watcher_localhost: Option<String>,
+    /// Account that objects are applied as when a Kustomization names none.
+    #[arg(long, default_value = "")]
+    pub default_service_account: String,
+    /// Labels of the ConfigMaps and Secrets whose changes wake the Kustomizations that refer to them.
+    #[arg(long, default_value = "reconcile.fluxcd.io/watch=Enabled")]
+    pub watch_configs_label_selector: String,
+    /// Lets kubeconfigs run programs that give credentials.
+    #[arg(long)]
+    pub insecure_kubeconfig_exec: bool,
+    /// Lets kubeconfigs leave out TLS or its checks.
+    #[arg(long)]
+    pub insecure_kubeconfig_tls: bool,
+}
+
+/// `group/Kind`, as the reference takes it.
+fn group_kind(text: &str) -> Result<GroupKind, String> {
+    match text.split_once('/') {
+        Some((group, kind)) if !kind.is_empty() && !kind.contains('/') => {
+            Ok(GroupKind { group: group.into(), kind: kind.into() })
+        }
+        _ => Err("write it as group/Kind".into()),
+    }
+}
