@@ -19,9 +19,11 @@ pub mod health;
 pub mod ignore;
 pub mod inventory;
 pub mod markers;
+mod normalize;
 pub mod ownership;
 pub mod prune;
 pub mod stage;
 
 pub use action::{Action, DryRun, Observed, Plan, Policy, Step, plan};
+pub use normalize::{Error as NotNormal, drop_bad_authority, normalize};
 pub use stage::{Stage, stages};

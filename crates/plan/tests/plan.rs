@@ -288,3 +288,49 @@ proptest! {
         }
     }
 }
+
+/// ks G20, G28: what Go's types make of an object.
+#[test]
+fn objects_are_normalised_as_their_types_are() {
+    let normal = |value: Value| {
+        let mut object = Object::try_from(value).unwrap();
+        let dropped = plan::normalize(&mut object).map_err(|error| error.to_string());
+        plan::drop_bad_authority(&mut object);
+        dropped.map(|dropped| (serde_json::to_value(&object).unwrap(), dropped.join(", ")))
+    };
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+        "spec": {"replica": 3, "template": {"spec": {"containers": [
+            {"name": "a", "ports": [{"containerPort": 80}], "limits": {}}]}}}});
+    let (typed, dropped) = normal(deployment.clone()).unwrap();
+    assert_eq!(dropped, "spec.replica, spec.template.spec.containers[0].limits");
+    let container = &typed["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["ports"], json!([{"containerPort": 80, "protocol": "TCP"}]));
+    assert_eq!(container["resources"], json!({}));
+
+    // What does not fit its type stays as it is, unknown fields and all.
+    let mut odd = deployment;
+    odd["spec"]["replicas"] = json!("3");
+    assert_eq!(normal(odd.clone()).unwrap().0["spec"], odd["spec"]);
+
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+        "data": {"a": "eA=="}, "stringData": {"b": "y"}});
+    let (secret, _) = normal(secret).unwrap();
+    assert_eq!(
+        (&secret["data"], &secret["stringData"]),
+        (&json!({"a": "eA==", "b": "eQ=="}), &Value::Null)
+    );
+
+    let definition = |bundle: &str| {
+        let webhook = json!({"clientConfig": {"caBundle": bundle}});
+        let definition = json!({"apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition", "metadata": {"name": "d"},
+            "spec": {"conversion": {"webhook": webhook}}});
+        normal(definition).unwrap().0["spec"]["conversion"]["webhook"]["clientConfig"].clone()
+    };
+    assert_eq!(definition("Cg=="), json!({}));
+    let good = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
+    assert_eq!(definition(good), json!({"caBundle": good}));
+
+    let list = json!({"apiVersion": "v1", "kind": "Status", "metadata": {"name": "s"}});
+    assert!(normal(list).unwrap_err().contains("not an object that can be applied"));
+}

@@ -49,6 +49,46 @@ pub fn kstatus(root: &Path) -> anyhow::Result<Option<Report>> {
     Ok(Some(report))
 }
 
+/// Objects as they are before they are applied. A recorded panic is an error with us; a number that
+/// does not fit stays as it is written (decisions.md, normalisation).
+pub fn normalize(root: &Path) -> anyhow::Result<Option<Report>> {
+    let Some(rows) = rows(root, "normalize.jsonl")? else { return Ok(None) };
+    let mut report = Report::default();
+    for row in rows.iter().filter(|row| row["function"] == "normalize") {
+        let Ok(mut object) = Object::try_from(row["before"].clone()) else { continue };
+        let result = plan::normalize(&mut object);
+        let miss = match (result, row.get("after")) {
+            (Ok(_), Some(after)) => {
+                let got = serde_json::to_value(&object)?;
+                let differs = got != *after && !wraps(&got, after);
+                differs.then(|| format!("{got}, not {after}: {}", row["before"]))
+            }
+            (Err(_), None) => None,
+            (result, _) => Some(format!("{result:?}: {row}")),
+        };
+        report.row(miss);
+    }
+    Ok(Some(report))
+}
+
+/// Whether Go let a number wrap that stays as written with us.
+fn wraps(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::Object(ours), Value::Object(theirs)) => {
+            ours.iter().any(|(key, value)| theirs.get(key).is_some_and(|other| wraps(value, other)))
+        }
+        (Value::Array(ours), Value::Array(theirs)) => {
+            ours.iter().zip(theirs).any(|(value, other)| wraps(value, other))
+        }
+        (Value::Number(ours), Value::Number(theirs)) => {
+            let wrapped =
+                ours.as_i64().is_some_and(|ours| theirs.as_i64() == Some(i64::from(ours as i32)));
+            wrapped && ours != theirs
+        }
+        _ => false,
+    }
+}
+
 /// Shuffled objects to stages, apply order and delete order.
 pub fn apply_order(root: &Path) -> anyhow::Result<Option<Report>> {
     let Some(rows) = rows(root, "apply_order.jsonl")? else { return Ok(None) };

@@ -26,6 +26,7 @@ type Table = fn(&Path) -> anyhow::Result<Option<Report>>;
 const TABLES: &[(&str, Table)] = &[
     ("durations", cluster::durations),
     ("kstatus", cluster::kstatus),
+    ("normalize", cluster::normalize),
     ("apply_order", cluster::apply_order),
     ("inventory_ids", cluster::inventory_ids),
     ("semver", source::semver),

@@ -110,7 +110,18 @@ async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, 
     }
     attempt.run.phase = Phase::Detecting;
     attempt.run.digest = Some(format!("sha256:{}", rendered.digest()));
-    Ok(rendered.into_objects())
+    let mut objects = rendered.into_objects();
+    for object in &mut objects {
+        let subject = object.id().subject();
+        let dropped = plan::normalize(object)
+            .map_err(|error| Failure::new("ReconciliationFailed", &format!("{subject} {error}")))?;
+        if !dropped.is_empty() {
+            let fields = dropped.join(", ");
+            tracing::warn!(key = %attempt.key, %subject, %fields, "unknown fields are dropped");
+        }
+        plan::drop_bad_authority(object);
+    }
+    Ok(objects)
 }
 
 /// The variables of `substituteFrom`, each object read once (W8); later ones win.
