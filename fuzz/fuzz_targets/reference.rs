@@ -9,10 +9,13 @@ use url::Url;
 fuzz_target!(|text: &str| {
     let Ok(reference) = Reference::parse(text, PlainHttp::LocalOnly) else { return };
     let (registry, repository) = (reference.registry(), reference.repository());
-    let again = Reference::parse(&format!("oci://{reference}"), PlainHttp::LocalOnly);
-    let again = again.expect("what is shown is read");
-    assert_eq!((again.registry(), again.repository()), (registry, repository));
-    assert_eq!(again.allows_plain_http(), reference.allows_plain_http());
+    // The hub's own folder is not written, and makes a name longer than any that is.
+    if repository.len() <= 255 {
+        let again = Reference::parse(&format!("oci://{reference}"), PlainHttp::LocalOnly);
+        let again = again.expect("what is shown is read");
+        assert_eq!((again.registry(), again.repository()), (registry, repository));
+        assert_eq!(again.allows_plain_http(), reference.allows_plain_http());
+    }
     // A name that is none in any alphabet fails where it is asked.
     let Ok(url) = Url::parse(&format!("https://{registry}/v2/{repository}")) else { return };
     assert!(url.username().is_empty() && url.password().is_none(), "{url}");
@@ -21,7 +24,7 @@ fuzz_target!(|text: &str| {
         let host = registry.split(':').next().unwrap_or_default().to_lowercase();
         let found = url.host_str().unwrap_or_default();
         // Numbers are addresses, however they are written.
-        let is_number = host.ends_with(|last: char| last.is_ascii_hexdigit() || last == '.');
+        let is_number = host.starts_with(|first: char| first.is_ascii_digit());
         assert!(found == host || (is_number && found.parse::<std::net::IpAddr>().is_ok()), "{url}");
     }
     if !repository.split('/').any(|part| part == "." || part == "..") {

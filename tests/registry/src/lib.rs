@@ -30,4 +30,4 @@ pub use proxy::Proxy;
 pub use server::{Guard, Registry, Setup, Transport};
 pub use state::Entry;
 pub use tar::EntryType;
-pub use tls::ClientTls;
+pub use tls::{ClientTls, ServerTls};

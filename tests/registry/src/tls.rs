@@ -27,6 +27,28 @@ pub struct ClientTls {
     pub key: String,
 }
 
+/// What a registry that is not ours is to show, for the loopback addresses.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// PEM of the certificate authority.
+    pub authority: String,
+    /// PEM of its certificate.
+    pub certificate: String,
+    /// PEM of its key.
+    pub key: String,
+}
+
+impl ServerTls {
+    /// A certificate of a new authority.
+    pub fn issue() -> Self {
+        let (authority, key) = (issuer(), KeyPair::generate().unwrap());
+        let params = CertificateParams::new(names()).unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        let (authority, certificate) = (authority.pem(), certificate.pem());
+        Self { authority, certificate, key: key.serialize_pem() }
+    }
+}
+
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
 impl Tls {

@@ -22,6 +22,7 @@ mod source_registry;
 mod source_sharing;
 mod source_state;
 mod source_storage;
+mod source_storms;
 mod source_tls;
 mod steady;
 mod sync;
