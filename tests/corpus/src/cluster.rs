@@ -81,9 +81,8 @@ fn wraps(ours: &Value, theirs: &Value) -> bool {
             ours.iter().zip(theirs).any(|(value, other)| wraps(value, other))
         }
         (Value::Number(ours), Value::Number(theirs)) => {
-            let wrapped =
-                ours.as_i64().is_some_and(|ours| theirs.as_i64() == Some(i64::from(ours as i32)));
-            wrapped && ours != theirs
+            let apart = ours.as_i64().zip(theirs.as_i64()).map_or(0, |(a, b)| a.wrapping_sub(b));
+            apart != 0 && apart % (1 << 32) == 0
         }
         _ => false,
     }

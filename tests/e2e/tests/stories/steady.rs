@@ -206,7 +206,11 @@ async fn a_dependency_of_another_source_is_judged_by_itself() {
     story.apply(&story.kustomization("d", spec)).await;
     story.wait_ready("Kustomization", "d").await;
     story
-        .patch("Kustomization", "k", json!({"spec": {"kubeConfig": {"secretRef": {"name": "x"}}}}))
+        .patch(
+            "Kustomization",
+            "k",
+            json!({"spec": {"kubeConfig": {"configMapRef": {"name": "x"}}}}),
+        )
         .await;
     story.wait_failed("Kustomization", "k", "FieldNotSupported").await;
     story.request("Kustomization", "d", "judge").await;
