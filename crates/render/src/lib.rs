@@ -72,13 +72,10 @@ impl Rendered {
 
 /// Renders a request: compose, build, substitute, label.
 ///
-/// Fails as the contract's sections 6 and 7 say; [`Error::is_artifact`] tells a path that is not in
-/// the artifact from a build that fails.
+/// Fails as the contract's sections 6 and 7 say.
 pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
+    check_path(files, request)?;
     let root = FilePath::root().join_clamped(&request.path);
-    if files.kind(&root) != Some(Kind::Directory) {
-        return Err(Error::PathNotFound(request.path.clone()));
-    }
     let composed = Overlay::new(files, compose::compose(files, &root, request)?);
     let options = Options {
         load_restriction: LoadRestriction::Tree,
@@ -89,7 +86,7 @@ pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
     let build = |error: kustomize::Error| Error::Build(error.chain());
     let mut built = kustomize::build(&composed, &root, &options).map_err(build)?;
     let warnings = std::mem::take(&mut built.warnings);
-    let mut objects = built.into_objects().map_err(build)?;
+    let mut objects = built.into_objects().map_err(|error| Error::Decode(error.chain()))?;
     if let Some(post_build) = &request.post_build {
         objects = substitute_all(objects, post_build)?;
     }
@@ -109,6 +106,15 @@ pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
     Ok(Rendered { objects, digest, warnings })
 }
 
+/// Fails if the path that is to be built is not in the artifact.
+pub fn check_path(files: &dyn Files, request: &Request) -> Result<(), Error> {
+    let root = FilePath::root().join_clamped(&request.path);
+    match files.kind(&root) {
+        Some(Kind::Directory) => Ok(()),
+        _ => Err(Error::PathNotFound(request.path.clone())),
+    }
+}
+
 fn substitute_all(objects: Vec<Object>, post_build: &PostBuild) -> Result<Vec<Object>, Error> {
     let mut variables = post_build.variables.clone();
     for value in variables.values_mut() {
@@ -122,10 +128,14 @@ fn substitute_all(objects: Vec<Object>, post_build: &PostBuild) -> Result<Vec<Ob
 pub(crate) fn substitute_object(object: Object, post_build: &PostBuild) -> Result<Object, Error> {
     let disabled = |value: Option<&str>| value == Some("disabled");
     let idle = post_build.variables.is_empty() && post_build.strategy == Strategy::WithVariables;
+    let idle = idle && post_build.unavailable.is_none();
     if idle || disabled(object.label(SUBSTITUTE)) || disabled(object.annotation(SUBSTITUTE)) {
         return Ok(object);
     }
     let subject = subject(&object);
+    if let Some(why) = &post_build.unavailable {
+        return Err(Error::Variables { object: subject, why: why.clone() });
+    }
     if let Some(name) = post_build.variables.keys().find(|name| !is_name(name)) {
         return Err(Error::VariableName { object: subject, name: name.clone() });
     }
