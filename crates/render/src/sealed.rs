@@ -248,8 +248,7 @@ fn open(mut object: Object, keys: &DataKeys) -> Result<Object, String> {
     }
 }
 
-/// The first Secret that would be applied encrypted, because nobody asked for its decryption
-/// (decisions.md, encrypted Secret without decryption).
+/// The first Secret that would be applied encrypted, because nobody asked for its decryption.
 pub fn encrypted_secret(objects: &[Object]) -> Option<&Object> {
     objects.iter().find(|object| {
         object.kind() == "Secret"

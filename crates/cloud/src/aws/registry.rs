@@ -77,10 +77,8 @@ pub(crate) async fn login(
         )
     };
     let url = wire.surroundings.url(&names, &usual)?;
-    let mut secrets = vec![keys.secret.reveal()];
-    secrets.extend(keys.session.as_ref().map(Secret::reveal));
     let media_type = "application/x-amz-json-1.1";
-    let mut ask = Ask::post(WHAT, url, media_type, b"{}".to_vec(), secrets);
+    let mut ask = Ask::post(WHAT, url, media_type, b"{}".to_vec(), keys.secrets());
     ask.headers.insert("x-amz-target", HeaderValue::from_static(target));
     sign(&mut ask, keys, Scope { region, service }, wire.now)?;
     let answer: Value = wire.http.json(ask).await?;
