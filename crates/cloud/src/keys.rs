@@ -19,7 +19,6 @@ use crate::who::Who;
 use crate::{aws, gcp};
 
 /// Whose credentials a service is shown: those that are given, else those of an identity.
-#[derive(Clone, Copy)]
 pub struct Asker<'a, C> {
     /// Credentials of a Secret.
     pub given: Option<&'a C>,

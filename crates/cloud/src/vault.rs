@@ -22,6 +22,7 @@ pub enum VaultLogin<'a> {
 }
 
 /// A transit key.
+#[derive(Clone, Copy)]
 pub struct VaultKey<'a> {
     /// The server.
     pub address: &'a str,

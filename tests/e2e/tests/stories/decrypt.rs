@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use clouds::{Imitation, known};
+use controller::Surroundings;
 use e2e::{Story, condition, inventory};
+use manifest::yaml;
 use serde_json::{Value, json};
 
 use super::sync::CONFIG_MAP;
@@ -37,10 +42,8 @@ async fn apply(story: &Story, name: &str, path: &str, spec: Value) {
 }
 
 fn text(secret: &Value, key: &str) -> String {
-    use base64::Engine as _;
     let data = secret["data"][key].as_str().unwrap();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(STANDARD.decode(data).unwrap()).unwrap()
 }
 
 fn message(object: &Value) -> String {
@@ -202,4 +205,109 @@ async fn the_operators_identities_are_used_where_none_are_named() {
     assert_eq!(message(&gate), expected);
     assert_eq!(condition(&gate, "Stalled")["message"], expected);
     assert_eq!(gate["status"]["observedGeneration"], -1);
+}
+
+/// An encrypted Secret whose data key a key service wrapped instead of age: `key` makes what the
+/// document says of it from what was wrapped.
+fn rewrapped(name: &str, kind: &str, key: impl Fn(&[u8]) -> Value) -> String {
+    let text = document("encrypted/regex.yaml").replace("name: s\n", &format!("name: {name}\n"));
+    let mut identities = sops::age::Identities::default();
+    identities.add(&document("keys/one.agekey")).unwrap();
+    let wrapped = sops::wrapped(text.as_bytes(), sops::Format::Yaml).unwrap();
+    let data_key = identities.unwrap(&wrapped.groups[0][0].wrapped).unwrap();
+    let mut secret: Value = yaml::read_one(&text).unwrap().into();
+    let metadata = secret["sops"].as_object_mut().unwrap();
+    metadata.remove("age");
+    let wrapped = [known::WRAPPED.as_bytes(), data_key.as_slice()].concat();
+    metadata.insert(kind.into(), json!([key(&wrapped)]));
+    yaml::to_string(&secret.into())
+}
+
+fn aws(wrapped: &[u8]) -> Value {
+    let context = json!({"purpose": known::KMS_PURPOSE});
+    json!({"arn": known::KMS_KEY, "enc": STANDARD.encode(wrapped), "context": context})
+}
+
+fn gcp(wrapped: &[u8]) -> Value {
+    json!({"resource_id": known::GCP_KEY, "enc": STANDARD.encode(wrapped)})
+}
+
+fn azure(wrapped: &[u8]) -> Value {
+    let enc = URL_SAFE_NO_PAD.encode(wrapped);
+    json!({"vault_url": known::AZURE_VAULT, "name": "shop", "version": "1", "enc": enc})
+}
+
+fn vault(wrapped: &[u8]) -> Value {
+    let enc = format!("vault:v1:{}", STANDARD.encode(wrapped));
+    let (address, path) = (known::VAULT, "sops/transit");
+    json!({"vault_address": address, "engine_path": path, "key_name": "shop", "enc": enc})
+}
+
+/// Key services are asked as the account of the spec, or with the credentials of its Secret; their
+/// refusals are told as any other key's.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_services_unwrap_for_the_account_of_the_spec() {
+    let imitation = Imitation::start().await;
+    let mut story = Story::begin("keyservice").await;
+    story.push(
+        "latest",
+        &[
+            ("clouds/aws.yaml", &rewrapped("aws", "kms", aws)),
+            ("clouds/gcp.yaml", &rewrapped("gcp", "gcp_kms", gcp)),
+            ("clouds/azure.yaml", &rewrapped("azure", "azure_kv", azure)),
+            ("vault/s.yaml", &rewrapped("vault", "hc_vault", vault)),
+            ("aws/s.yaml", &rewrapped("given", "kms", aws)),
+        ],
+    );
+    story.stop_operator().await;
+    let off = [("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned())];
+    let around = Surroundings::new(off).by_way_of(imitation.address().parse().unwrap());
+    story.set_surroundings(around);
+    story.set_flags(&[
+        "--feature-gates=ObjectLevelWorkloadIdentity=true",
+        "--sops-vault-configmap=vaults",
+    ]);
+    story.start_operator().await;
+    let annotations = json!({
+        "eks.amazonaws.com/role-arn": known::ROLE,
+        "gcp.auth.fluxcd.io/workload-identity-provider": known::PROVIDER,
+        "azure.workload.identity/tenant-id": known::TENANT,
+        "azure.workload.identity/client-id": known::CLIENT,
+    });
+    let metadata = json!({"name": "shop", "annotations": annotations});
+    story.apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})).await;
+    let instances =
+        json!({"instances": [{"address": known::VAULT, "loginPath": "auth/cluster/login"}]});
+    story
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "vaults"},
+            "data": {"config.yaml": instances.to_string()},
+        }))
+        .await;
+    let given = format!(
+        "aws_access_key_id: {}\naws_secret_access_key: {}\naws_session_token: {}\n",
+        known::KEY_ID,
+        known::KEY_SECRET,
+        known::KEY_SESSION
+    );
+    secret(&story, "given", &json!({"sops.aws-kms": given})).await;
+    secret(&story, "token", &json!({"sops.vault-token": known::VAULT_TOKEN})).await;
+    story.apply(&story.source(json!({}))).await;
+    let account = json!({"decryption": {"provider": "sops", "serviceAccountName": "shop"}});
+    apply(&story, "clouds", "./clouds", account.clone()).await;
+    apply(&story, "vault", "./vault", account).await;
+    apply(&story, "given", "./aws", decryption("given")).await;
+    for name in ["clouds", "vault", "given"] {
+        story.wait_ready("Kustomization", name).await;
+    }
+    for name in ["aws", "gcp", "azure", "vault", "given"] {
+        let secret = story.get("Secret", name).await.unwrap();
+        assert_eq!(text(&secret, "user"), "admin", "{name}");
+    }
+    apply(&story, "token", "./vault", decryption("token")).await;
+    story.wait_ready("Kustomization", "token").await;
+    apply(&story, "refused", "./clouds", decryption("token")).await;
+    let refused = message(&story.wait_failed("Kustomization", "refused", "BuildFailed").await);
+    assert!(refused.contains(&format!("  {}: FAILED\n    - | ", known::KMS_KEY)), "{refused}");
+    assert!(!refused.contains("canary"), "{refused}");
 }
