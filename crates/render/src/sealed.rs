@@ -9,6 +9,7 @@ use kustomize::FILE_NAMES;
 use kustomize::files::{FilePath, Files, Kind, Memory};
 use manifest::{Object, Value, yaml};
 use sops::{DataKeys, Format, Wrapped};
+use zeroize::Zeroizing;
 
 use crate::{Error, Rendered, Request, subject};
 
@@ -16,6 +17,8 @@ use crate::{Error, Rendered, Request, subject};
 const FILE_BYTES_MAX: usize = 5 << 20;
 /// Directories that are looked through for encrypted files.
 const DIRECTORIES_MAX: usize = 10_000;
+/// Shorter texts are no secrets, and stand in any message.
+const MASKED_BYTES_MIN: usize = 4;
 /// Leaves an object as it is, whatever its case.
 const DECRYPT: &str = "kustomize.toolkit.fluxcd.io/decrypt";
 const DISABLED: &str = "disabled";
@@ -57,15 +60,42 @@ impl Sources {
         keys: &DataKeys,
     ) -> Result<Draft, Error> {
         let Self { composed: mut over, sealed } = self;
+        let mut plain_texts = Vec::new();
         for Sealed { path, format, bytes } in sealed {
             let plain = sops::decrypt(&bytes, format, format, keys)
                 .map_err(|error| Error::Sources(format!("{path}: {error}")))?;
             over.insert(path, plain.to_vec());
+            plain_texts.push((bytes, plain));
         }
         let root = FilePath::root().join_clamped(&request.path);
-        let (objects, warnings) = crate::build(files, over, &root)?;
+        let (objects, warnings) =
+            crate::build(files, over, &root).map_err(|error| match error {
+                Error::Build(text) => Error::Build(masked(text, &plain_texts)),
+                error => error,
+            })?;
         Ok(Draft { objects, warnings })
     }
+}
+
+/// A text without what was encrypted in the files of a build, each before and after: builds quote
+/// what they cannot use.
+fn masked(mut text: String, files: &[(Vec<u8>, Zeroizing<Vec<u8>>)]) -> String {
+    for (sealed, plain) in files {
+        let (Ok(sealed), Ok(plain)) = (std::str::from_utf8(sealed), std::str::from_utf8(plain))
+        else {
+            continue;
+        };
+        let lines = plain.lines().map(str::trim).flat_map(|line| {
+            let value = line.split_once(['=', ':']).map(|(_, value)| value.trim());
+            [Some(line), value].into_iter().flatten()
+        });
+        for part in lines.map(|part| part.trim_matches(['"', '\''])) {
+            if part.len() >= MASKED_BYTES_MIN && !sealed.contains(part) {
+                text = text.replace(part, "***");
+            }
+        }
+    }
+    text
 }
 
 struct Search<'a> {

@@ -161,6 +161,18 @@ fn objects_are_decrypted_unless_they_say_no() {
     assert!(error.starts_with(begin), "{error}");
 }
 
+/// security G6: a build that cannot use a decrypted file does not quote what was encrypted.
+#[test]
+fn builds_do_not_quote_what_was_decrypted() {
+    let root = "patches: [{path: stray.yaml}]\n";
+    let patch = document("encrypted/stray.yaml");
+    let tree = files(&[("app/kustomization.yaml", root), ("app/stray.yaml", &patch)]);
+    let error = render(&tree, "keys/one.agekey").unwrap_err();
+    assert!(error.starts_with("kustomize build failed: "), "{error}");
+    assert!(error.contains("ConfigMap.v1.[noGrp]/***"), "{error}");
+    assert!(!error.contains("canary"), "{error}");
+}
+
 /// What is not there or too large is found before anything is decrypted.
 #[test]
 fn files_that_are_too_large_are_refused() {

@@ -13,8 +13,9 @@ const PREFIX: &str = "sops_";
 /// What stands between the parts of a flattened key.
 const MAP: &str = "__map_";
 const LIST: &str = "__list_";
-/// Items of a flattened list.
-const ITEMS_MAX: usize = 1000;
+/// Items of all flattened lists together, and of one.
+const ITEMS_MAX: usize = 10_000;
+const MALFORMED: &str = "malformed key of the metadata";
 /// Parts of a flattened key.
 const PARTS_MAX: usize = 16;
 
@@ -94,8 +95,9 @@ fn unflatten(flat: &[(String, String)]) -> Result<Option<Value>, String> {
         return Ok(None);
     }
     let mut root = Value::Map(Map::new());
+    let mut left = ITEMS_MAX;
     for (key, value) in flat {
-        let parts = parts(key).ok_or("malformed key of the metadata")?;
+        let parts = parts(key).ok_or(MALFORMED)?;
         let mut node = &mut root;
         for part in parts {
             node = match part {
@@ -112,6 +114,7 @@ fn unflatten(flat: &[(String, String)]) -> Result<Option<Value>, String> {
                     }
                     let Value::List(items) = node else { continue };
                     if items.len() <= at {
+                        left = left.checked_sub(at + 1 - items.len()).ok_or(MALFORMED)?;
                         items.resize_with(at + 1, Value::default);
                     }
                     &mut items[at]

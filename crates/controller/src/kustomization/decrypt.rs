@@ -53,23 +53,36 @@ pub(super) async fn render(
         let (files, request) = (Arc::clone(&files), Arc::clone(&request));
         blocking(attempt, move || Sources::find(&*files, &request)).await?
     };
-    ask(&keyring, sources.wrapped(), &mut keys).await;
+    ask(attempt, &keyring, sources.wrapped(), &mut keys).await?;
     let draft = {
         let (request, keys) = (Arc::clone(&request), keys.clone());
         blocking(attempt, move || sources.build(&*files, &request, &keys)).await?
     };
-    ask(&keyring, draft.wrapped(), &mut keys).await;
+    ask(attempt, &keyring, draft.wrapped(), &mut keys).await?;
     blocking(attempt, move || draft.finish(&request, &keys)).await
 }
 
-/// Asks for every data key that is not known, once.
-async fn ask(keyring: &Keyring, wrapped: Vec<Wrapped>, keys: &mut DataKeys) {
-    for wrapped in wrapped.into_iter().take(DATA_KEYS_MAX) {
-        if !keys.contains(&wrapped) {
-            let key = keyring.unwrap(&wrapped).await;
-            keys.insert(wrapped, key);
+/// Asks for every data key that is not known, once, within the timeout of the spec.
+async fn ask(
+    attempt: &mut Attempt<'_>,
+    keyring: &Keyring,
+    wrapped: Vec<Wrapped>,
+    keys: &mut DataKeys,
+) -> Result<(), Failure> {
+    let asking = async {
+        for wrapped in wrapped.into_iter().take(DATA_KEYS_MAX) {
+            if !keys.contains(&wrapped) {
+                let key = keyring.unwrap(&wrapped).await;
+                keys.insert(wrapped, key);
+            }
         }
-    }
+    };
+    let limit = attempt.request.timeout;
+    let done = attempt.context.clock.timeout(limit, asking).await;
+    done.ok_or_else(|| {
+        attempt.run.phase = Phase::Building;
+        Failure::new("BuildFailed", &"cannot get sops data key: context deadline exceeded")
+    })
 }
 
 async fn blocking<T: Send + 'static>(

@@ -27,10 +27,16 @@ type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
 /// Everybody who may unwrap a data key.
 pub(super) struct Keyring {
-    age: age::Identities,
-    pgp: pgp::SecretKeys,
+    own: Arc<Own>,
     credentials: Credentials,
     services: Services,
+}
+
+/// Identities that need nobody else.
+#[derive(Default)]
+struct Own {
+    age: age::Identities,
+    pgp: pgp::SecretKeys,
 }
 
 impl Keyring {
@@ -40,47 +46,21 @@ impl Keyring {
         key: &Key,
         decryption: &Decryption,
     ) -> Result<Self, String> {
-        let mut keyring = Self {
-            age: age::Identities::default(),
-            pgp: pgp::SecretKeys::default(),
-            credentials: Credentials::default(),
-            services: Services::new(context, key, decryption),
-        };
+        let (mut own, mut credentials) = (Own::default(), Credentials::default());
         let settings = &context.settings;
-        let own = &settings.decryption.sops_age_secret;
+        let global = &settings.decryption.sops_age_secret;
         if let Some(reference) = &decryption.secret_ref {
             let data = data(context, &key.namespace, &reference.name).await?;
-            keyring.import(&format!("{}/{}", key.namespace, reference.name), &data)?;
-        } else if !own.is_empty() {
+            let secret = format!("{}/{}", key.namespace, reference.name);
+            import(&secret, &data, &mut own, &mut credentials)?;
+        } else if !global.is_empty() {
             let namespace = &settings.runtime_namespace;
-            let mut data = data(context, namespace, own).await?;
+            let mut data = data(context, namespace, global).await?;
             data.retain(|key, _| key.ends_with(AGE_ENDING));
-            keyring.import(&format!("{namespace}/{own}"), &data)?;
+            import(&format!("{namespace}/{global}"), &data, &mut own, &mut credentials)?;
         }
-        Ok(keyring)
-    }
-
-    fn import(&mut self, secret: &str, data: &Data) -> Result<(), String> {
-        for (key, value) in data {
-            let text = std::str::from_utf8(value).map_err(|_| "it is no text".to_owned());
-            let imported = text.and_then(|text| {
-                if key.ends_with(AGE_ENDING) {
-                    let failed =
-                        |error| format!("failed to parse and add to age identities: {error}");
-                    self.age.add(text).map_err(failed)
-                } else if key.ends_with(PGP_ENDING) {
-                    self.pgp.add(text)
-                } else {
-                    self.credentials.import(key, text)
-                }
-            });
-            imported.map_err(|error| {
-                format!(
-                    "failed to import '{key}' data from sops decryption Secret '{secret}': {error}"
-                )
-            })?;
-        }
-        Ok(())
+        let services = Services::new(context, key, decryption);
+        Ok(Self { own: Arc::new(own), credentials, services })
     }
 
     /// The data key, from the first key of each group that gives it, or the text that tells of all
@@ -104,8 +84,7 @@ impl Keyring {
         let given = &self.credentials;
         let clouds = self.services.clouds();
         let unwrapped = match &key.id {
-            KeyId::Age { .. } => return self.age.unwrap(&key.wrapped),
-            KeyId::Pgp { .. } => return self.pgp.unwrap(&key.wrapped),
+            KeyId::Age { .. } | KeyId::Pgp { .. } => return self.ask_own(key).await,
             KeyId::AwsKms { arn, role, context } => {
                 let who = self.services.who(given.aws.is_some()).await?;
                 let asker = Asker { given: given.aws.as_ref(), who: &who };
@@ -131,6 +110,16 @@ impl Keyring {
         unwrapped.map_err(|error| explain(&error))
     }
 
+    /// On a thread of its own: it computes, and a document may ask for much.
+    async fn ask_own(&self, key: &MasterKey) -> Unwrapped {
+        let (own, key) = (Arc::clone(&self.own), key.clone());
+        let work = tokio::task::spawn_blocking(move || match key.id {
+            KeyId::Age { .. } => own.age.unwrap(&key.wrapped),
+            _ => own.pgp.unwrap(&key.wrapped),
+        });
+        work.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
+    }
+
     /// The Secret's own token, else a login of the account, else the operator's token.
     async fn ask_vault(&self, key: &VaultKey<'_>, wrapped: &str) -> Unwrapped {
         let clouds = self.services.clouds();
@@ -145,6 +134,32 @@ impl Keyring {
         };
         unwrapped.map_err(|error| explain(&error))
     }
+}
+
+/// Takes what a Secret holds.
+fn import(
+    secret: &str,
+    data: &Data,
+    own: &mut Own,
+    credentials: &mut Credentials,
+) -> Result<(), String> {
+    for (key, value) in data {
+        let text = std::str::from_utf8(value).map_err(|_| "it is no text".to_owned());
+        let imported = text.and_then(|text| {
+            if key.ends_with(AGE_ENDING) {
+                let failed = |error| format!("failed to parse and add to age identities: {error}");
+                own.age.add(text).map_err(failed)
+            } else if key.ends_with(PGP_ENDING) {
+                own.pgp.add(text)
+            } else {
+                credentials.import(key, text)
+            }
+        });
+        imported.map_err(|error| {
+            format!("failed to import '{key}' data from sops decryption Secret '{secret}': {error}")
+        })?;
+    }
+    Ok(())
 }
 
 /// The data of a Secret. One that is not there is named as the API server names it.

@@ -38,6 +38,7 @@ sops decrypt --input-type json --output-type json encrypted/pull.dockerconfigjso
 encrypt regex.yaml secret.yaml $age_one --encrypted-regex '^(data|stringData)$'
 encrypt suffix.yaml values.yaml $age_one --encrypted-suffix ed
 encrypt unencrypted-regex.yaml secret.yaml $age_one --unencrypted-regex '^(apiVersion|kind|metadata)$'
+encrypt stray.yaml stray.yaml $age_one --encrypted-regex "^name\$"
 encrypt patch.yaml patch.yaml $age_one --encrypted-regex "^data\$"
 encrypt hybrid.yaml secret.yaml --age "$(recipient hybrid)"
 encrypt two.yaml secret.yaml --age "$(recipient other),$(recipient two)"
