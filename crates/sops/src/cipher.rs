@@ -36,10 +36,21 @@ pub(crate) fn is_encrypted(text: &str) -> bool {
     text.starts_with(BEGIN) && text.ends_with(']')
 }
 
-/// Opens a value that stands under `path`, whose parts end with a colon each.
+/// Opens a value that is text and stands under `path`, whose parts end with a colon each.
 pub(crate) fn open(text: &str, key: &DataKey, path: &str) -> Result<Plain, String> {
+    let (bytes, kind) = open_bytes(text, key, path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| "Could not decrypt value: it is no text")?;
+    Ok(Plain { text: Zeroizing::new(text.to_owned()), kind })
+}
+
+/// Opens a value that may be anything.
+pub(crate) fn open_bytes(
+    text: &str,
+    key: &DataKey,
+    path: &str,
+) -> Result<(Zeroizing<Vec<u8>>, Kind), String> {
     if text.is_empty() {
-        return Ok(Plain { text: Zeroizing::default(), kind: Kind::Text });
+        return Ok((Zeroizing::default(), Kind::Text));
     }
     let (data, nonce, kind) = parse(text).ok_or_else(|| MISMATCH.to_owned())?;
     let payload = Payload { msg: &data, aad: path.as_bytes() };
@@ -49,15 +60,7 @@ pub(crate) fn open(text: &str, key: &DataKey, path: &str) -> Result<Plain, Strin
         12 => unseal::<AesGcm<Aes256, U12>>(key, &nonce, payload),
         _ => None,
     };
-    let opened = opened.ok_or_else(|| REFUSED.to_owned())?;
-    let text = match String::from_utf8(opened.to_vec()) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) => {
-            drop(Zeroizing::new(error.into_bytes()));
-            return Err("Could not decrypt value: it is no text".into());
-        }
-    };
-    Ok(Plain { text, kind })
+    Ok((opened.ok_or_else(|| REFUSED.to_owned())?, kind))
 }
 
 fn unseal<C: Aead + KeyInit>(

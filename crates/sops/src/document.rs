@@ -3,15 +3,17 @@
 use manifest::{Map, Value, yaml};
 use zeroize::Zeroizing;
 
+use crate::cipher::open_bytes;
 use crate::error::Error;
 use crate::format::Format;
-use crate::keys::{DataKeys, Wrapped};
+use crate::keys::{DataKey, DataKeys, Wrapped};
 use crate::lines::{self, Line};
-use crate::metadata::{KEY, Metadata};
-use crate::tree::Walk;
+use crate::metadata::{KEY, Metadata, Rule};
+use crate::tree::{Walk, joined};
 
 /// The key of a wrapped binary.
 const DATA: &str = "data";
+const NO_DATA: &str = "no binary data found in tree";
 
 /// A document that was read.
 struct Document {
@@ -50,6 +52,9 @@ pub fn decrypt(
                 _ => vec![lines::tree(&lines)],
             }
         }
+        Content::Trees(trees) if from == Format::Binary && to == Format::Binary => {
+            return binary(&trees, key, &metadata.rule);
+        }
         Content::Trees(mut trees) => {
             for tree in &mut trees {
                 walk.map(tree).map_err(Error::Value)?;
@@ -64,6 +69,19 @@ pub fn decrypt(
         return Ok(text(&opened));
     }
     write(trees, from, to)
+}
+
+/// The bytes that were wrapped, which need be no text.
+fn binary(trees: &[Map], key: &DataKey, rule: &Rule) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let data = trees.first().and_then(|tree| tree.get(DATA)?.as_str());
+    let (from, to, problem) = (Format::Binary.name(), Format::Binary.name(), NO_DATA);
+    let data = data.ok_or(Error::Emit { from, to, problem })?;
+    let path = [DATA.to_owned()];
+    if !rule.covers(&path, Some(data)) {
+        return Ok(text(data));
+    }
+    let opened = open_bytes(data, key, &joined(&path)).map_err(Error::Value)?;
+    Ok(opened.0)
 }
 
 fn text(text: &str) -> Zeroizing<Vec<u8>> {
@@ -186,7 +204,7 @@ fn write(trees: Vec<Map>, from: Format, to: Format) -> Result<Zeroizing<Vec<u8>>
         }
         Format::Binary => match first()?.get(DATA).and_then(Value::as_str) {
             Some(data) => text(data),
-            None => return Err(failed("no binary data found in tree")),
+            None => return Err(failed(NO_DATA)),
         },
         Format::Dotenv => {
             let pair = |(key, value): (manifest::Key, Value)| match value {

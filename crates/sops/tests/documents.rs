@@ -69,15 +69,15 @@ impl Keys {
 
 /// What a document is in plain, or why it does not open.
 fn open(name: &str, from: Format, to: Format, keys: &[&str]) -> String {
+    let opened = open_bytes(name, from, to, keys);
+    opened.map_or_else(|error| error, |plain| String::from_utf8(plain).unwrap())
+}
+
+fn open_bytes(name: &str, from: Format, to: Format, keys: &[&str]) -> Result<Vec<u8>, String> {
     let bytes = read(&format!("encrypted/{name}"));
-    let wrapped = match wrapped(&bytes, from) {
-        Ok(wrapped) => wrapped,
-        Err(error) => return error.to_string(),
-    };
-    match decrypt(&bytes, from, to, &Keys::of(keys).ask(&wrapped)) {
-        Ok(plain) => String::from_utf8(plain.to_vec()).unwrap(),
-        Err(error) => error.to_string(),
-    }
+    let wrapped = wrapped(&bytes, from).map_err(|error| error.to_string())?;
+    let opened = decrypt(&bytes, from, to, &Keys::of(keys).ask(&wrapped));
+    opened.map(|plain| plain.to_vec()).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -89,14 +89,15 @@ fn every_format_opens_as_the_reference_opens_it() {
         "db.env",
         "my.ini",
         "blob.txt",
+        "keystore.jks",
         "pull.dockerconfigjson",
     ] {
         let format = Format::of(name);
         let bytes = read(&format!("encrypted/{name}"));
         assert!(format.marks(&bytes), "{name}");
         assert!(!format.marks(&read(&format!("plain/{name}"))), "{name}");
-        let opened = open(name, format, format, &["one.agekey"]);
-        assert_eq!(opened, text(&format!("expected/{name}")), "{name}");
+        let opened = open_bytes(name, format, format, &["one.agekey"]);
+        assert_eq!(opened, Ok(read(&format!("expected/{name}"))), "{name}");
     }
 }
 

@@ -29,7 +29,7 @@ encrypt() {
 }
 age_one="--age $(recipient one)"
 export SOPS_AGE_KEY_FILE=keys/one.agekey
-for document in secret.yaml values.yaml config.json db.env my.ini blob.txt; do
+for document in secret.yaml values.yaml config.json db.env my.ini blob.txt keystore.jks; do
   encrypt "$document" "$document" $age_one
   sops decrypt "encrypted/$document" >"expected/$document"
 done
