@@ -69,8 +69,14 @@ impl fmt::Display for KeyId {
             | Self::Pgp { fingerprint: id }
             | Self::GcpKms { resource: id }
             | Self::HuaweiKms { key_id: id } => out.write_str(id),
-            Self::AwsKms { arn, role, .. } if role.is_empty() => out.write_str(arn),
-            Self::AwsKms { arn, role, .. } => write!(out, "{arn}+{role}"),
+            Self::AwsKms { arn, role, context } => {
+                out.write_str(arn)?;
+                if !role.is_empty() {
+                    write!(out, "+{role}")?;
+                }
+                let pairs: Vec<_> = context.iter().map(|(k, v)| format!("{k}:{v}")).collect();
+                if pairs.is_empty() { Ok(()) } else { write!(out, "|{}", pairs.join(",")) }
+            }
             Self::AzureKeyVault { vault_url, name, version } => {
                 write!(out, "{vault_url}/keys/{name}/{version}")
             }

@@ -308,6 +308,7 @@ async fn key_services_unwrap_for_the_account_of_the_spec() {
     story.wait_ready("Kustomization", "token").await;
     apply(&story, "refused", "./clouds", decryption("token")).await;
     let refused = message(&story.wait_failed("Kustomization", "refused", "BuildFailed").await);
-    assert!(refused.contains(&format!("  {}: FAILED\n    - | ", known::KMS_KEY)), "{refused}");
+    let key = format!("  {}|purpose:{}: FAILED\n    - | ", known::KMS_KEY, known::KMS_PURPOSE);
+    assert!(refused.contains(&key), "{refused}");
     assert!(!refused.contains("canary"), "{refused}");
 }
