@@ -65,7 +65,7 @@ impl Rendered {
         &self.digest
     }
 
-    /// Deprecated fields that were used.
+    /// Deprecated fields that were used, and encrypted files that somebody edited.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

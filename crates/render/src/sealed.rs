@@ -60,19 +60,23 @@ impl Sources {
         keys: &DataKeys,
     ) -> Result<Draft, Error> {
         let Self { composed: mut over, sealed } = self;
-        let mut plain_texts = Vec::new();
+        let (mut plain_texts, mut edited) = (Vec::new(), Vec::new());
         for Sealed { path, format, bytes } in sealed {
             let plain = sops::decrypt(&bytes, format, format, keys)
                 .map_err(|error| Error::Sources(format!("{path}: {error}")))?;
+            if sops::is_intact(&bytes, format, keys) == Ok(false) {
+                edited.push(format!("{path} was changed after it was encrypted"));
+            }
             over.insert(path, plain.to_vec());
             plain_texts.push((bytes, plain));
         }
         let root = FilePath::root().join_clamped(&request.path);
-        let (objects, warnings) =
+        let (objects, mut warnings) =
             crate::build(files, over, &root).map_err(|error| match error {
                 Error::Build(text) => Error::Build(masked(text, &plain_texts)),
                 error => error,
             })?;
+        warnings.append(&mut edited);
         Ok(Draft { objects, warnings })
     }
 }

@@ -7,10 +7,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kustomize::files::Memory;
+use kustomize::files::{FilePath, Memory};
 use manifest::Object;
-use render::Request;
 use render::sealed::{Sources, encrypted_secret};
+use render::{Rendered, Request};
 use sops::{DataKeys, Wrapped, age};
 
 fn document(name: &str) -> String {
@@ -29,14 +29,17 @@ fn keys(wrapped: Vec<Wrapped>, identity: &str, keys: &mut DataKeys) {
 }
 
 fn render(files: &Memory, identity: &str) -> Result<Vec<Object>, String> {
+    rendered(files, identity).map(Rendered::into_objects)
+}
+
+fn rendered(files: &Memory, identity: &str) -> Result<Rendered, String> {
     let request = Request { path: "app".into(), ..Request::default() };
     let mut known = DataKeys::default();
     let sources = Sources::find(files, &request).map_err(|error| error.to_string())?;
     keys(sources.wrapped(), identity, &mut known);
     let draft = sources.build(files, &request, &known).map_err(|error| error.to_string())?;
     keys(draft.wrapped(), identity, &mut known);
-    let rendered = draft.finish(&request, &known).map_err(|error| error.to_string())?;
-    Ok(rendered.into_objects())
+    draft.finish(&request, &known).map_err(|error| error.to_string())
 }
 
 fn files(files: &[(&str, &str)]) -> Memory {
@@ -117,6 +120,12 @@ fn patches_and_components_are_decrypted() {
     let objects = render(&tree, "keys/one.agekey").unwrap();
     assert_eq!(objects[0].at(&["data", "patched"]).unwrap().as_str(), Some("yes"));
     assert_eq!(data(&objects[1], "USER"), "admin");
+    let edited = document("encrypted/patch.yaml").replace("name: cm", "name: other");
+    let mut changed = tree.clone();
+    changed.insert(FilePath::root().join_clamped("app/patch.yaml"), edited.into_bytes());
+    let warned = rendered(&changed, "keys/one.agekey").unwrap();
+    assert_eq!(warned.warnings(), ["/app/patch.yaml was changed after it was encrypted"]);
+    assert_eq!(rendered(&tree, "keys/one.agekey").unwrap().warnings(), [""; 0]);
     let error = render(&tree, "keys/two.agekey").unwrap_err();
     let begin = "error decrypting sources: /part/db.env: cannot get sops data key: Failed to get";
     let other =

@@ -3,12 +3,12 @@
 use manifest::{Map, Value, yaml};
 use zeroize::Zeroizing;
 
-use crate::cipher::open_bytes;
+use crate::cipher::{open, open_bytes};
 use crate::error::Error;
 use crate::format::Format;
 use crate::keys::{DataKey, DataKeys, Wrapped};
 use crate::lines::{self, Line};
-use crate::metadata::{KEY, Metadata, Rule};
+use crate::metadata::{Covered, KEY, Metadata, Rule};
 use crate::tree::{Walk, joined};
 
 /// The key of a wrapped binary.
@@ -31,9 +31,8 @@ pub fn wrapped(bytes: &[u8], format: Format) -> Result<Wrapped, Error> {
     read(bytes, format).map(|document| document.metadata.wrapped)
 }
 
-/// The document in plain, in a format that may be another one. Its message authentication code is
-/// not looked at, as in the reference: builds change documents. Each value is authenticated by
-/// itself, at its place.
+/// The document in plain, in a format that may be another one. Each value is authenticated by
+/// itself, at its place; [`is_intact`] tells of the whole.
 pub fn decrypt(
     bytes: &[u8],
     from: Format,
@@ -42,10 +41,10 @@ pub fn decrypt(
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     let Document { metadata, content } = read(bytes, from)?;
     let key = keys.get(&metadata.wrapped).map_err(Error::DataKey)?;
-    let mut walk = Walk::new(key, &metadata.rule);
+    let mut walk = Walk::new(key, &metadata);
     let trees = match content {
         Content::Lines(mut lines) => {
-            lines::open_all(&mut lines, key, &metadata.rule).map_err(Error::Value)?;
+            lines::open_all(&mut lines, &mut walk).map_err(Error::Value)?;
             match (from, to) {
                 (Format::Dotenv, Format::Dotenv) => return Ok(text(&lines::write_dotenv(&lines))),
                 (Format::Ini, Format::Ini) => return Ok(text(&lines::write_ini(&lines))),
@@ -69,6 +68,27 @@ pub fn decrypt(
         return Ok(text(&opened));
     }
     write(trees, from, to)
+}
+
+/// Whether a document is as it was encrypted: its message authentication code fits. Nobody is refused
+/// for it, as in the reference, because people edit what is not encrypted.
+pub fn is_intact(bytes: &[u8], format: Format, keys: &DataKeys) -> Result<bool, Error> {
+    let Document { metadata, content } = read(bytes, format)?;
+    let key = keys.get(&metadata.wrapped).map_err(Error::DataKey)?;
+    let mut walk = Walk::new(key, &metadata);
+    match content {
+        Content::Trees(trees) if format == Format::Binary => {
+            walk.saw(&binary(&trees, key, &metadata.rule)?, Covered::Encrypted);
+        }
+        Content::Trees(mut trees) => {
+            trees.iter_mut().try_for_each(|tree| walk.map(tree)).map_err(Error::Value)?;
+        }
+        Content::Lines(mut lines) => {
+            lines::open_all(&mut lines, &mut walk).map_err(Error::Value)?;
+        }
+    }
+    let code = open(&metadata.code, key, &metadata.modified).map_err(Error::Value)?;
+    Ok(*code.text == walk.code())
 }
 
 /// The bytes that were wrapped, which need be no text.
@@ -116,7 +136,7 @@ pub fn decrypt_object(object: &Value, keys: &DataKeys) -> Result<Value, Error> {
     let key = keys.get(&metadata.wrapped).map_err(Error::DataKey)?;
     let mut map = object.as_map().cloned().unwrap_or_default();
     map.shift_remove(KEY);
-    Walk::new(key, &metadata.rule).map(&mut map).map_err(Error::Value)?;
+    Walk::new(key, &metadata).map(&mut map).map_err(Error::Value)?;
     Ok(map.into())
 }
 

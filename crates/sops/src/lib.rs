@@ -21,7 +21,7 @@ mod shamir;
 mod tree;
 mod yaml;
 
-pub use document::{decrypt, decrypt_object, is_encrypted, wrapped, wrapped_of};
+pub use document::{decrypt, decrypt_object, is_encrypted, is_intact, wrapped, wrapped_of};
 pub use error::Error;
 pub use format::Format;
 pub use keys::{DataKey, DataKeys, MasterKey, Wrapped};

@@ -4,9 +4,8 @@ use manifest::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::cipher::open;
-use crate::keys::DataKey;
-use crate::metadata::{KEY, Rule};
-use crate::tree::joined;
+use crate::metadata::{Covered, KEY};
+use crate::tree::{Walk, joined};
 
 /// How keys of the metadata begin in a dotenv document.
 const PREFIX: &str = "sops_";
@@ -153,7 +152,7 @@ fn parts(key: &str) -> Option<Vec<Part<'_>>> {
 }
 
 /// Opens every encrypted line.
-pub(crate) fn open_all(lines: &mut [Line], key: &DataKey, rule: &Rule) -> Result<(), String> {
+pub(crate) fn open_all(lines: &mut [Line], walk: &mut Walk<'_>) -> Result<(), String> {
     let mut path: Vec<String> = Vec::new();
     for at in 0..lines.len() {
         // A comment before a section belongs to it.
@@ -164,15 +163,18 @@ pub(crate) fn open_all(lines: &mut [Line], key: &DataKey, rule: &Rule) -> Result
             Line::Section(_) => {}
             Line::Comment(text) => {
                 // Whoever could not read comments left them as they are.
-                if let Ok(plain) = open(text, key, &joined(&path)) {
+                if let Ok(plain) = open(text, walk.key, &joined(&path)) {
                     *text = plain.text.to_string();
                 }
             }
             Line::Pair(name, value) => {
                 path.push(name.clone());
-                if rule.covers(&path, Some(value)) {
-                    *value = open(value, key, &joined(&path))?.text.to_string();
+                let mut was = Covered::All;
+                if walk.rule.covers(&path, Some(value)) {
+                    *value = open(value, walk.key, &joined(&path))?.text.to_string();
+                    was = Covered::Encrypted;
                 }
+                walk.saw(value.as_bytes(), was);
                 path.pop();
             }
         }

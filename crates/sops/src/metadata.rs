@@ -18,6 +18,19 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Metadata {
     pub(crate) wrapped: Wrapped,
     pub(crate) rule: Rule,
+    /// The message authentication code, encrypted.
+    pub(crate) code: String,
+    /// Whether it covers encrypted values only.
+    pub(crate) code_of: Covered,
+    /// When the document was written, which the code is bound to.
+    pub(crate) modified: String,
+}
+
+/// What a document's code covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Covered {
+    All,
+    Encrypted,
 }
 
 /// Which values are encrypted, by the keys on the way to them.
@@ -68,7 +81,11 @@ impl Metadata {
             "" => 0,
             threshold => threshold.parse().map_err(|_| "shamir_threshold is no number")?,
         };
-        Ok(Self { wrapped: Wrapped { groups, threshold }, rule: rule(&text)? })
+        let (code, modified) = (text("mac"), text("lastmodified"));
+        let code_of =
+            if text("mac_only_encrypted") == "true" { Covered::Encrypted } else { Covered::All };
+        let wrapped = Wrapped { groups, threshold };
+        Ok(Self { wrapped, rule: rule(&text)?, code, code_of, modified })
     }
 }
 

@@ -140,6 +140,36 @@ fn whoever_has_no_key_is_told_whose_it_is() {
     );
 }
 
+/// Documents as the reference made them are intact; one that somebody edited is not, and opens.
+#[test]
+fn edited_documents_open_and_are_known_as_such() {
+    let is_intact = |name: &str, text: &[u8], format: Format| {
+        let keys = Keys::of(&["one.agekey"]).ask(&wrapped(text, format).unwrap());
+        assert!(decrypt(text, format, format, &keys).is_ok(), "{name}");
+        sops::is_intact(text, format, &keys).unwrap()
+    };
+    for name in [
+        "secret.yaml",
+        "values.yaml",
+        "config.json",
+        "db.env",
+        "my.ini",
+        "blob.txt",
+        "keystore.jks",
+        "regex.yaml",
+        "suffix.yaml",
+        "mac-only.yaml",
+        "unencrypted-regex.yaml",
+    ] {
+        let bytes = read(&format!("encrypted/{name}"));
+        assert!(is_intact(name, &bytes, Format::of(name)), "{name}");
+    }
+    for (name, intact) in [("regex.yaml", false), ("mac-only.yaml", true)] {
+        let edited = text(&format!("encrypted/{name}")).replace("name: s", "name: other");
+        assert_eq!(is_intact(name, edited.as_bytes(), Format::Yaml), intact, "{name}");
+    }
+}
+
 /// Formats meet where a Secret's key has another ending than its content.
 #[test]
 fn documents_are_written_in_the_format_that_is_asked_for() {

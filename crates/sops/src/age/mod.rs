@@ -68,11 +68,10 @@ impl Identities {
         };
         let bytes = dearmor(armored).ok_or_else(|| malformed("failed to read header"))?;
         let file = File::parse(&bytes).ok_or_else(|| malformed("failed to read header"))?;
-        let pairs = self
+        let mut keys = self
             .0
             .iter()
             .flat_map(|identity| file.stanzas.iter().filter_map(|stanza| identity.unwrap(stanza)));
-        let mut keys = pairs;
         let key = keys.next().ok_or(UNMATCHED)?;
         if !file.is_authentic(&key) {
             return Err(malformed("bad header MAC"));
