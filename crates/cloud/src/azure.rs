@@ -45,6 +45,51 @@ pub(crate) enum Proof<'a> {
     Password(&'a Secret),
 }
 
+/// An application, and what shows that it is the one.
+#[derive(Clone, Debug)]
+pub enum Application {
+    /// By a password.
+    Password {
+        /// Its tenant.
+        tenant: String,
+        /// Its id.
+        client: String,
+        /// The password.
+        password: Secret,
+    },
+    /// By a certificate.
+    Certificate {
+        /// Its tenant.
+        tenant: String,
+        /// Its id.
+        client: String,
+        /// Certificate and private key in PEM.
+        pem: Secret,
+    },
+    /// By being on the node that has this managed identity.
+    Managed {
+        /// Its id.
+        client: String,
+    },
+}
+
+impl Application {
+    pub(crate) async fn token(&self, wire: &Wire<'_>, scope: &str) -> Result<Token, Error> {
+        match self {
+            Self::Password { tenant, client: id, password } => {
+                token(wire, Client { tenant, id }, &Proof::Password(password), scope).await
+            }
+            Self::Certificate { tenant, client: id, pem } => {
+                let client = Client { tenant, id };
+                let audience = token_url(wire, client)?;
+                let assertion = jwt::by_certificate(pem, id, audience.as_str(), wire.now)?;
+                token(wire, client, &Proof::Assertion(&assertion), scope).await
+            }
+            Self::Managed { client } => managed(wire, Some(client), scope).await,
+        }
+    }
+}
+
 /// The application that a ServiceAccount's annotations name.
 pub(crate) fn client(account: &Account) -> Result<Client<'_>, Error> {
     let get = |what: &str, name: &str| match account.annotation(name) {
@@ -78,11 +123,7 @@ pub(crate) async fn token(
     proof: &Proof<'_>,
     scope: &str,
 ) -> Result<Token, Error> {
-    let mut url = wire.surroundings.url(&["AZURE_AUTHORITY_HOST"], AUTHORITY)?;
-    let bad = || Error::Variable("AZURE_AUTHORITY_HOST".into());
-    let mut path = url.path_segments_mut().map_err(|()| bad())?;
-    path.pop_if_empty().extend([client.tenant, "oauth2", "v2.0", "token"]);
-    drop(path);
+    let url = token_url(wire, client)?;
     let mut fields =
         vec![("client_id", client.id), ("scope", scope), ("grant_type", "client_credentials")];
     let secret = match proof {
@@ -99,6 +140,14 @@ pub(crate) async fn token(
     let ask = Ask::form("Entra ID token", url, &fields, vec![secret]);
     let answer: Answer = wire.http.json(ask).await?;
     Ok(Token::lasting(answer.access_token, answer.expires_in, wire.now))
+}
+
+fn token_url(wire: &Wire<'_>, client: Client<'_>) -> Result<Url, Error> {
+    let mut url = wire.surroundings.url(&["AZURE_AUTHORITY_HOST"], AUTHORITY)?;
+    let bad = |()| Error::Variable("AZURE_AUTHORITY_HOST".into());
+    let path = [client.tenant, "oauth2", "v2.0", "token"];
+    url.path_segments_mut().map_err(bad)?.pop_if_empty().extend(path);
+    Ok(url)
 }
 
 /// A token of this process: by a password or a web identity that variables name, else the node's

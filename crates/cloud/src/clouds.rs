@@ -157,7 +157,7 @@ impl Clouds {
         self.shared.tokens.get(self.key(who, &["gcp"]), &who.object, fetch).await
     }
 
-    async fn issue(&self, account: &Account, audience: &str) -> Result<Secret, Error> {
+    pub(crate) async fn issue(&self, account: &Account, audience: &str) -> Result<Secret, Error> {
         let issued = self.shared.issuer.issue(account, audience).await;
         issued.map_err(|problem| Error::Cluster { account: account.key(), problem })
     }

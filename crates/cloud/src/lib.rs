@@ -1,10 +1,11 @@
 //! The clouds by their HTTP APIs: who we are, and what that opens.
 //!
 //! Takes [who](Who) asks, this process or a ServiceAccount, and gives a [login](Login) of a cloud's
-//! registry. What the process may find around it ([`Surroundings`]), the time, the cluster that
+//! registry, or what a [key service](keys) unwraps. What the process may find around it ([`Surroundings`]), the time, the cluster that
 //! issues tokens and the counters are given. Tokens are kept while they are good.
 //!
-//! It knows neither a cluster nor the protocol of registries. Every failure is an [`Error`] whose
+//! It knows neither a cluster nor the protocol of registries, nor the documents that hold what is
+//! unwrapped. Every failure is an [`Error`] whose
 //! chain reads as the condition message; none holds a secret.
 
 mod aws;
@@ -15,9 +16,11 @@ mod error;
 mod gcp;
 mod http;
 mod jwt;
+pub mod keys;
 mod registry;
 mod secret;
 mod surroundings;
+pub mod vault;
 pub mod who;
 
 pub use clouds::Clouds;

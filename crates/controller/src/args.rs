@@ -189,8 +189,12 @@ fn duration(text: &str) -> Result<Duration, String> {
 impl Args {
     /// Refuses flags that contradict each other.
     pub fn check(&self) -> anyhow::Result<()> {
+        let accounts = [
+            &self.source_default_service_account,
+            &self.kustomization.decryption.default_decryption_service_account,
+        ];
         anyhow::ensure!(
-            self.source_default_service_account.is_empty() || self.object_level_identity(),
+            accounts.iter().all(|name| name.is_empty()) || self.object_level_identity(),
             "cannot set default service accounts when the feature gate {OBJECT_LEVEL_IDENTITY} is \
              not enabled"
         );

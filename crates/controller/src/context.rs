@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::args::Args;
 use crate::events::Events;
 use crate::foreign::Foreign;
-use crate::kustomization::SourceSettings;
+use crate::kustomization::{DecryptionArgs, SourceSettings};
 use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::runtime::cache::Key;
@@ -38,6 +38,10 @@ pub struct Settings {
     pub object_level_identity: bool,
     /// Account that a source's cloud is asked as when it names none; none when empty.
     pub source_default_service_account: String,
+    /// Where decryption finds keys beside a Kustomization's own.
+    pub decryption: DecryptionArgs,
+    /// Namespace that the operator runs in.
+    pub runtime_namespace: String,
     /// Account used when a Kustomization names none; none when empty.
     pub default_service_account: String,
     /// How long old artifacts are kept, and how many.
@@ -112,6 +116,8 @@ impl Settings {
             object_level_identity: args.object_level_identity(),
             source_default_service_account: args.source_default_service_account.clone(),
             default_service_account: args.kustomization.default_service_account.clone(),
+            decryption: args.kustomization.decryption.clone(),
+            runtime_namespace: args.runtime_namespace.clone(),
             retention: artifact::store::Retention {
                 age_max: args.artifact_retention_ttl,
                 records: args.artifact_retention_records,

@@ -33,6 +33,17 @@ pub enum Error {
         /// Which reference, and why.
         why: String,
     },
+    /// A file that the build reads is encrypted and does not open.
+    #[error("error decrypting sources: {0}")]
+    Sources(String),
+    /// An object is encrypted and does not open.
+    #[error("decryption failed for '{object}': {why}")]
+    Decrypt {
+        /// The object.
+        object: String,
+        /// Why; it never shows a value.
+        why: String,
+    },
     /// The name of a variable is not allowed, whatever uses it.
     #[error(
         "post build failed for '{object}': envsubst error: '{name}' var name is invalid, must \

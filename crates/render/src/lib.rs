@@ -25,9 +25,10 @@ mod compose;
 mod error;
 mod label;
 pub mod request;
+pub mod sealed;
 pub mod substitute;
 
-use kustomize::files::{FilePath, Files, Kind, Overlay};
+use kustomize::files::{FilePath, Files, Kind, Memory, Overlay};
 use kustomize::{LoadRestriction, Options, Order};
 use manifest::{Object, yaml};
 use sha2::{Digest, Sha256};
@@ -64,7 +65,7 @@ impl Rendered {
         &self.digest
     }
 
-    /// Deprecated fields that were used.
+    /// Deprecated fields that were used, and encrypted files that somebody edited.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -74,19 +75,45 @@ impl Rendered {
 ///
 /// Fails as the contract's sections 6 and 7 say.
 pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
+    let (root, composed) = composed(files, request)?;
+    let (objects, warnings) = build(files, composed, &root)?;
+    finish(objects, warnings, request)
+}
+
+/// The root of a request, and the files that its spec lays over it.
+fn composed(files: &dyn Files, request: &Request) -> Result<(FilePath, Memory), Error> {
     check_path(files, request)?;
     let root = FilePath::root().join_clamped(&request.path);
-    let composed = Overlay::new(files, compose::compose(files, &root, request)?);
+    let composed = compose::compose(files, &root, request)?;
+    Ok((root, composed))
+}
+
+/// Builds files with others over them: the objects, and deprecated fields that were used.
+fn build(
+    files: &dyn Files,
+    over: Memory,
+    root: &FilePath,
+) -> Result<(Vec<Object>, Vec<String>), Error> {
+    let composed = Overlay::new(files, over);
     let options = Options {
         load_restriction: LoadRestriction::Tree,
         order: Order::Fifo,
         // The operator builds several at a time.
         ..Options::default()
     };
-    let build = |error: kustomize::Error| Error::Build(error.chain());
-    let mut built = kustomize::build(&composed, &root, &options).map_err(build)?;
+    let failed = |error: kustomize::Error| Error::Build(error.chain());
+    let mut built = kustomize::build(&composed, root, &options).map_err(failed)?;
     let warnings = std::mem::take(&mut built.warnings);
-    let mut objects = built.into_objects().map_err(|error| Error::Decode(error.chain()))?;
+    let objects = built.into_objects().map_err(|error| Error::Decode(error.chain()))?;
+    Ok((objects, warnings))
+}
+
+/// Substitutes and labels what was built.
+fn finish(
+    mut objects: Vec<Object>,
+    warnings: Vec<String>,
+    request: &Request,
+) -> Result<Rendered, Error> {
     if let Some(post_build) = &request.post_build {
         objects = substitute_all(objects, post_build)?;
     }

@@ -16,7 +16,7 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 pub(crate) fn answer(asked: &Asked) -> Option<Response> {
     let labels: Vec<_> = asked.host.split('.').collect();
     Some(match (labels.as_slice(), asked.path.as_str()) {
-        (["sts", _, "amazonaws", "com", ..], "/") => assume(asked),
+        (["sts", region, "amazonaws", "com"], "/") => assume(asked, region),
         (["api", service @ ("ecr" | "ecr-public"), region, "amazonaws", "com"], "/") => {
             login(asked, service, region)
         }
@@ -26,13 +26,17 @@ pub(crate) fn answer(asked: &Asked) -> Option<Response> {
     })
 }
 
-fn assume(asked: &Asked) -> Response {
+fn assume(asked: &Asked, region: &str) -> Response {
     let token = asked.field("WebIdentityToken");
-    let known = asked.field("Action") == "AssumeRoleWithWebIdentity"
+    let proven = match asked.field("Action").as_str() {
+        "AssumeRoleWithWebIdentity" => is_account_token(&token, "sts.amazonaws.com"),
+        "AssumeRole" => check_signature(asked, "sts", region).is_ok(),
+        _ => false,
+    };
+    let known = proven
         && asked.field("Version") == "2011-06-15"
         && asked.field("RoleArn") == ROLE
-        && (2..=64).contains(&asked.field("RoleSessionName").len())
-        && is_account_token(&token, "sts.amazonaws.com");
+        && (2..=64).contains(&asked.field("RoleSessionName").len());
     if !known {
         let text = format!(
             "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized: {token}\

@@ -25,3 +25,17 @@ pub const PROVIDER: &str =
 pub const EMAIL: &str = "shop@project.iam.gserviceaccount.com";
 /// What registries' passwords begin with.
 pub const PASSWORD: &str = "canary-registry-password";
+/// What every wrapped key begins with; the key follows.
+pub const WRAPPED: &str = "wrapped:";
+/// The key of AWS KMS.
+pub const KMS_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/shop";
+/// What it is told beside the ciphertext, as `purpose`.
+pub const KMS_PURPOSE: &str = "sops";
+/// The key of Google Cloud KMS.
+pub const GCP_KEY: &str = "projects/project/locations/global/keyRings/ring/cryptoKeys/shop";
+/// The vault on Azure, whose key is `shop` in version 1.
+pub const AZURE_VAULT: &str = "https://shop.vault.azure.net";
+/// The Vault server, whose transit engine `sops/transit` has the key `shop`.
+pub const VAULT: &str = "https://vault.example.com";
+/// Its token.
+pub const VAULT_TOKEN: &str = "canary-token-of-the-vault";

@@ -46,8 +46,7 @@ pub(crate) async fn ambient(wire: &Wire<'_>, region: &str) -> Result<Keys, Error
         (around.get("AWS_ACCESS_KEY_ID"), around.get("AWS_SECRET_ACCESS_KEY"))
     {
         let session = around.get("AWS_SESSION_TOKEN").map(|text| text.to_owned().into());
-        let secret = secret.to_owned().into();
-        return Ok(Keys { id: id.into(), secret, session, ends: Timestamp::MAX });
+        return Ok(Keys::new(id.into(), secret.to_owned().into(), session));
     }
     if let Some(token) = around.file("AWS_WEB_IDENTITY_TOKEN_FILE").await? {
         let role = around

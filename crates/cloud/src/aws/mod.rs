@@ -15,7 +15,7 @@ use crate::who::Account;
 
 pub(crate) use ambient::ambient;
 pub(crate) use registry::{login, parse_registry};
-pub(crate) use sts::assume;
+pub(crate) use sts::{assume, take_role};
 
 /// Whom tokens of ServiceAccounts are for.
 pub(crate) const AUDIENCE: &str = "sts.amazonaws.com";
@@ -25,12 +25,25 @@ const ROLE_PATTERN: &str = r"^arn:aws[\w-]*:iam::[0-9]{1,30}:role/.{1,200}$";
 
 /// Keys that sign requests.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys {
+pub struct Keys {
     pub(crate) id: String,
     pub(crate) secret: Secret,
     /// Goes with keys that end.
     pub(crate) session: Option<Secret>,
     pub(crate) ends: Timestamp,
+}
+
+impl Keys {
+    /// Keys that somebody wrote down; a session goes with those that end.
+    pub fn new(id: String, secret: Secret, session: Option<Secret>) -> Self {
+        Self { id, secret, session, ends: Timestamp::MAX }
+    }
+
+    /// What no text may show.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        let session = self.session.as_ref().map(Secret::reveal);
+        [self.secret.reveal()].into_iter().chain(session).collect()
+    }
 }
 
 impl Lasting for Keys {
@@ -55,7 +68,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// The domain of a region's services.
-fn domain(region: &str) -> &'static str {
+pub(crate) fn domain(region: &str) -> &'static str {
     let partitions = [
         ("cn-", "amazonaws.com.cn"),
         ("eusc-", "amazonaws.eu"),

@@ -16,10 +16,15 @@ use crate::http::Ask;
 use crate::registry::Login;
 use crate::secret::Secret;
 
-/// What the reference takes for a registry of AWS; it is searched for anywhere in the host.
+/// What the reference takes for a registry of AWS, as messages show it. It looks for it anywhere in
+/// a host; a login of ours is for hosts that are AWS's to their end.
 const PATTERN: &str = concat!(
     r"([0-9+]*).dkr[.-]ecr(?:-fips)?\.([^/.]*)\.(amazonaws\.com[.cn]*|amazonaws\.eu",
     r"|sc2s\.sgov\.gov|c2s\.ic\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|on\.aws)"
+);
+const HOST_PATTERN: &str = concat!(
+    r"^[0-9]+\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(\.cn)?|amazonaws\.eu",
+    r"|sc2s\.sgov\.gov|c2s\.ic\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|on\.aws)$"
 );
 const PUBLIC_HOST: &str = "public.ecr.aws";
 /// The one region that gives logins of the public registry.
@@ -41,9 +46,9 @@ pub(crate) fn parse_registry(host: &str) -> Result<Registry, Error> {
         let (cloud, pattern) = ("AWS", PATTERN.into());
         Error::Registry { cloud, host: host.into(), pattern }
     };
-    let pattern = Regex::new(PATTERN).map_err(|_| invalid())?;
+    let pattern = Regex::new(HOST_PATTERN).map_err(|_| invalid())?;
     let found = pattern.captures(host).ok_or_else(invalid)?;
-    Ok(Registry { region: found[2].to_owned(), is_public: false })
+    Ok(Registry { region: found[1].to_owned(), is_public: false })
 }
 
 #[derive(Deserialize)]
@@ -77,10 +82,8 @@ pub(crate) async fn login(
         )
     };
     let url = wire.surroundings.url(&names, &usual)?;
-    let mut secrets = vec![keys.secret.reveal()];
-    secrets.extend(keys.session.as_ref().map(Secret::reveal));
     let media_type = "application/x-amz-json-1.1";
-    let mut ask = Ask::post(WHAT, url, media_type, b"{}".to_vec(), secrets);
+    let mut ask = Ask::post(WHAT, url, media_type, b"{}".to_vec(), keys.secrets());
     ask.headers.insert("x-amz-target", HeaderValue::from_static(target));
     sign(&mut ask, keys, Scope { region, service }, wire.now)?;
     let answer: Value = wire.http.json(ask).await?;
@@ -119,7 +122,15 @@ mod tests {
         ] {
             assert_eq!(region(host), expected);
         }
-        for host in ["gcr.io", "dkr.ecr", "127.0.0.1:5000", "x.public.ecr.aws"] {
+        for host in [
+            "gcr.io",
+            "dkr.ecr",
+            "127.0.0.1:5000",
+            "x.public.ecr.aws",
+            "1.dkr.ecr.us-east-1.amazonaws.com.evil.example",
+            "1.dkr.ecr.us-east-1.amazonaws.com:5000",
+            "1.dkr.ecr.us@east.amazonaws.com",
+        ] {
             let expected = format!("invalid AWS registry: '{host}'. must match {PATTERN}");
             assert_eq!(region(host), expected);
         }

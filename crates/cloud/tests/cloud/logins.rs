@@ -1,99 +1,14 @@
 //! Logins of registries, for every way to an identity.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::sync::Arc;
-use std::time::Duration;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cloud::cache::{Clock, Count, Limits};
-use cloud::who::{Account, Identity, Issuer, Object};
-use cloud::{Clouds, Login, Provider, Secret, Surroundings, Who};
+use cloud::who::Identity;
+use cloud::{Login, Provider, Who};
 use clouds::{Imitation, known};
-use futures::future::BoxFuture;
+
+use crate::scene::{Variables, account, clouds, explain, file, token, who};
 
 const ECR: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
 const ACR: &str = "shop.azurecr.io";
 const GAR: &str = "europe-docker.pkg.dev";
-const CLUSTER_TOKEN: &str = "canary-signature-of-the-cluster";
-
-/// A cluster that gives every account a token for what it asks for.
-struct Cluster;
-
-impl Issuer for Cluster {
-    fn issue<'a>(
-        &'a self,
-        account: &'a Account,
-        audience: &'a str,
-    ) -> BoxFuture<'a, Result<Secret, String>> {
-        Box::pin(async move {
-            if account.name == "gone" {
-                return Err("serviceaccounts \"gone\" not found".into());
-            }
-            let subject = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
-            Ok(token(&subject, audience))
-        })
-    }
-}
-
-fn token(subject: &str, audience: &str) -> Secret {
-    let claims = format!(r#"{{"aud": ["{audience}"], "sub": "{subject}"}}"#);
-    format!("e30.{}.{CLUSTER_TOKEN}", URL_SAFE_NO_PAD.encode(claims)).into()
-}
-
-struct Real;
-
-impl Clock for Real {
-    fn instant(&self) -> tokio::time::Instant {
-        tokio::time::Instant::now()
-    }
-
-    fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now()
-    }
-}
-
-struct Nobody;
-
-impl Count for Nobody {
-    fn looked_up(&self, _: &Object, _: bool) {}
-    fn answered(&self, _: bool) {}
-    fn evicted(&self) {}
-    fn grown(&self) {}
-}
-
-fn clouds(imitation: &Imitation, variables: Variables) -> Clouds {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-    let around = Surroundings::new(variables).by_way_of(imitation.address().parse().unwrap());
-    let limits = Limits { tokens_max: 10, life_max: Duration::from_secs(3600) };
-    Clouds::new(around, limits, Arc::new(Real), Arc::new(Cluster), Arc::new(Nobody)).unwrap()
-}
-
-fn who(identity: Identity) -> Who {
-    let object = Object { kind: "OCIRepository", namespace: "ns".into(), name: "src".into() };
-    Who { identity, object }
-}
-
-fn account(name: &str, annotations: &[(&str, &str)]) -> Who {
-    let annotations: BTreeMap<_, _> =
-        annotations.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let account = Account { namespace: "ns".into(), name: name.into(), annotations };
-    who(Identity::Account(account))
-}
-
-/// A file that a variable names.
-fn file(content: &Secret) -> tempfile::NamedTempFile {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(content.reveal().as_bytes()).unwrap();
-    file
-}
-
-fn explain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", explain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
-}
 
 fn shown(login: Result<Login, cloud::Error>) -> String {
     let text = match login {
@@ -103,9 +18,6 @@ fn shown(login: Result<Login, cloud::Error>) -> String {
     assert!(!text.contains("canary"), "{text}");
     text
 }
-
-/// Environment variables.
-type Variables<'a> = &'a [(&'a str, &'a str)];
 
 const AWS_LOGIN: &str = "AWS canary-registry-password-eu-central-1";
 

@@ -27,6 +27,9 @@ pub struct KustomizationArgs {
     /// Account that objects are applied as when a Kustomization names none.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
+    /// Where decryption finds keys beside a Kustomization's own.
+    #[command(flatten)]
+    pub decryption: DecryptionArgs,
     /// Labels of the ConfigMaps and Secrets whose changes wake the Kustomizations that refer to them.
     #[arg(long, default_value = "reconcile.fluxcd.io/watch=Enabled")]
     pub watch_configs_label_selector: String,
@@ -36,6 +39,22 @@ pub struct KustomizationArgs {
     /// Lets kubeconfigs leave out TLS or its checks.
     #[arg(long)]
     pub insecure_kubeconfig_tls: bool,
+}
+
+/// Flags of decryption.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DecryptionArgs {
+    /// Account that key services are asked as when a Kustomization's decryption names none; needs the
+    /// gate ObjectLevelWorkloadIdentity.
+    #[arg(long, default_value = "")]
+    pub default_decryption_service_account: String,
+    /// Secret in the operator's namespace whose age identities decrypt where a Kustomization's
+    /// decryption names no Secret.
+    #[arg(long, default_value = "")]
+    pub sops_age_secret: String,
+    /// ConfigMap in the operator's namespace with the Vault servers that accounts may log in to.
+    #[arg(long, default_value = "")]
+    pub sops_vault_configmap: String,
 }
 
 /// `group/Kind`, as the reference takes it.

@@ -22,7 +22,7 @@ use plan::{Plan, Policy, Stage};
 
 use super::request::Request;
 use super::status::{Phase, Run, progressing};
-use super::{fetch, health, report};
+use super::{decrypt, fetch, health, report};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::Objects;
@@ -86,7 +86,7 @@ pub(super) async fn converge(
     health::await_health(attempt, &reach, applied).await
 }
 
-/// Builds on a thread of its own: it computes and may take long.
+/// Builds, with the variables that the spec refers to.
 async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, Failure> {
     let mut request = attempt.request.render.clone();
     if let Some(post_build) = &mut request.post_build {
@@ -99,20 +99,14 @@ async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, 
             Err(why) => post_build.unavailable = Some(why),
         }
     }
-    let built = tokio::task::spawn_blocking(move || render::render(&files, &request)).await;
-    let rendered = match built {
-        Ok(Ok(rendered)) => rendered,
-        Ok(Err(error)) => {
-            return Err(Failure::new("BuildFailed", &error));
-        }
-        Err(panicked) => return Err(Failure::new("BuildFailed", &panicked)),
-    };
+    let rendered = decrypt::render(attempt, files, request).await?;
     for warning in rendered.warnings() {
         tracing::warn!(%warning, "build");
     }
     attempt.run.phase = Phase::Detecting;
     attempt.run.digest = Some(format!("sha256:{}", rendered.digest()));
     let mut objects = rendered.into_objects();
+    decrypt::refuse_encrypted(&objects)?;
     for object in &mut objects {
         let subject = object.id().subject();
         let dropped = plan::normalize(object)

@@ -3,10 +3,13 @@
 mod args;
 pub(crate) mod configs;
 mod converge;
+mod decrypt;
 mod dependencies;
 mod fetch;
 mod finalize;
 mod health;
+mod key_services;
+mod keyring;
 mod reach;
 mod report;
 mod request;
@@ -30,7 +33,7 @@ use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
-pub(crate) use args::KustomizationArgs;
+pub(crate) use args::{DecryptionArgs, KustomizationArgs};
 use converge::{Attempt, Failure, converge};
 use report::{happening, record, with_commit_status};
 use request::Request;
@@ -92,6 +95,9 @@ async fn advance(
         Ok(request) => request,
         Err(unfit) => return end.stalled(unfit.reason(), &artifact::text::explain(&unfit)).await,
     };
+    if let Some(message) = decrypt::closed_gate(context, &request) {
+        return end.gate_closed(message).await;
+    }
     let artifact = match source::find(context, key, &request) {
         Ok(artifact) => artifact,
         Err(obstacle) => return obstacle.report(&end, &request).await,
@@ -204,6 +210,14 @@ impl End<'_> {
         record(self.context, &self.object, happening(Severity::Error, reason, message, ("", None)));
         let (reason, message) = (reason.to_owned(), message.to_owned());
         self.write(&Outcome::Stalled { reason, message }).await?;
+        Ok(Requeue::OnChange)
+    }
+
+    async fn gate_closed(&self, message: String) -> kube::Result<Requeue> {
+        let facts = ("", None);
+        let told = happening(Severity::Error, "FeatureGateDisabled", &message, facts);
+        record(self.context, &self.object, told);
+        self.write(&Outcome::GateClosed { message }).await?;
         Ok(Requeue::OnChange)
     }
 

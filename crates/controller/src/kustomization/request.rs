@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::kustomization::{
-    BuildMetadata, IgnoreRule, KustomizationSpec, ObjectReference, SourceReference,
+    BuildMetadata, Decryption, IgnoreRule, KustomizationSpec, ObjectReference, SourceReference,
     SubstituteReference, SubstituteStrategy,
 };
 use apply::wait::Target as Awaited;
@@ -29,6 +29,8 @@ pub(super) struct Request {
     pub(super) dependencies: Vec<Key>,
     pub(super) render: render::Request,
     pub(super) substitute_from: Vec<SubstituteReference>,
+    /// How encrypted files and objects are decrypted, if they are.
+    pub(super) decryption: Option<Decryption>,
     pub(super) prune: bool,
     /// Whether objects that cannot be changed are created anew.
     pub(super) force: bool,
@@ -57,7 +59,6 @@ fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Unfit> {
             spec.kube_config.as_ref().is_some_and(|c| c.config_map_ref.is_some()),
             "kubeConfig.configMapRef",
         ),
-        (spec.decryption.is_some(), "decryption"),
         (spec.health_check_exprs.as_ref().is_some_and(|l| !l.is_empty()), "healthCheckExprs"),
         (ready_expr, "dependsOn[].readyExpr"),
     ])
@@ -88,6 +89,7 @@ impl Request {
             dependencies: dependencies.map(|d| in_namespace(&d.namespace, &d.name)).collect(),
             render: rendering(key, spec),
             substitute_from: substitute_from(spec),
+            decryption: spec.decryption.clone(),
             prune: spec.prune,
             force: spec.force == Some(true),
             ignore: spec.ignore.iter().flatten().map(rule).collect(),
@@ -286,7 +288,6 @@ mod tests {
     fn every_field_that_is_not_built_yet_is_named() {
         for (fields, name) in [
             (json!({"kubeConfig": {"configMapRef": {"name": "x"}}}), "kubeConfig.configMapRef"),
-            (json!({"decryption": {"provider": "sops"}}), "decryption"),
             (json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}), "dependsOn[].readyExpr"),
         ] {
             assert_eq!(parse(fields).map(drop), Err(Unfit::Field(name)));

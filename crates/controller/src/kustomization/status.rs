@@ -55,6 +55,8 @@ pub(super) enum Outcome {
     Suspended,
     /// Nothing will be tried until something changes.
     Stalled { reason: String, message: String },
+    /// The same, for want of a gate of the operator: the spec itself is not to blame (kustomization.md, 3).
+    GateClosed { message: String },
     /// It could not begin.
     NotStarted { reason: &'static str, message: String },
     /// It began and failed.
@@ -147,6 +149,12 @@ pub(super) fn finished(
             conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
             conditions.set(Claim::new(STALLED, ConditionStatus::True, reason, message));
             status.observed_generation = Some(generation);
+        }
+        Outcome::GateClosed { message } => {
+            let reason = "FeatureGateDisabled";
+            conditions.remove(RECONCILING);
+            conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
+            conditions.set(Claim::new(STALLED, ConditionStatus::True, reason, message));
         }
         Outcome::NotStarted { reason, message } => {
             conditions.remove(STALLED);

@@ -1,4 +1,5 @@
 mod apply;
+mod decrypt;
 mod definitions;
 mod deletion;
 mod dependencies;

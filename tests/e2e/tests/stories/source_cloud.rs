@@ -97,39 +97,75 @@ async fn a_process_without_an_identity_gets_no_login() {
     assert!(text.starts_with(begin), "{text}");
 }
 
+/// A story whose sources reach a registry of AWS and the clouds through a proxy.
+struct Cloud {
+    story: Story,
+    imitation: Imitation,
+    digest: String,
+    // They end with the story.
+    _served: (Registry, Proxy),
+}
+
+impl Cloud {
+    async fn begin(name: &str, flags: &[&str]) -> Self {
+        let imitation = Imitation::start().await;
+        let registry = guarded("AWS", &format!("{}-eu-central-1", known::PASSWORD)).await;
+        let digest = registry.push_files("app", "pinned", &[("cm.yaml", CONFIG_MAP.as_bytes())]);
+        let clouds = imitation.address().strip_prefix("http://").unwrap().to_owned();
+        let routes = [("clouds.example.com", clouds.as_str())];
+        let proxy = Proxy::start_with_routes(registry.host(), &routes, None).await;
+        let mut story = Story::begin(name).await;
+        story.kill_operator();
+        story.set_flags(&[&[GATE], flags].concat());
+        story.set_surroundings(around("http://clouds.example.com", &[]));
+        story.start_operator().await;
+        account(&story, "shop", &json!({"eks.amazonaws.com/role-arn": known::ROLE})).await;
+        story
+            .apply(&json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "proxy"},
+                "stringData": {"address": format!("http://{}", proxy.host())},
+            }))
+            .await;
+        Self { story, imitation, digest, _served: (registry, proxy) }
+    }
+
+    /// Follows the registry as the account.
+    async fn follow(&self, reference: &Value) {
+        let spec = json!({
+            "url": format!("oci://{ECR}/app"),
+            "ref": reference,
+            "provider": "aws",
+            "serviceAccountName": "shop",
+            "proxySecretRef": {"name": "proxy"},
+        });
+        self.story.follow("src", spec).await;
+        self.story.wait_ready("OCIRepository", "src").await;
+    }
+}
+
+const LOGIN: [&str; 2] =
+    ["POST sts.eu-central-1.amazonaws.com/", "POST api.ecr.eu-central-1.amazonaws.com/"];
+
+/// What is pinned by its digest and stored needs no login, and no registry.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pinned_and_stored_needs_no_login() {
+    let cloud = Cloud::begin("cloudpinned", &["--token-cache-max-size=0"]).await;
+    cloud.follow(&json!({"digest": cloud.digest})).await;
+    assert_eq!(cloud.imitation.log(), LOGIN);
+    cloud.story.handled("src", "again").await;
+    assert_eq!(cloud.imitation.log(), LOGIN);
+}
+
 /// oci J02: an account of the cluster logs in to a registry of AWS, through the source's proxy; the
 /// login is kept, and counted until the source is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_logs_in_to_its_clouds_registry() {
-    let imitation = Imitation::start().await;
-    let password = format!("{}-eu-central-1", known::PASSWORD);
-    let registry = guarded("AWS", &password).await;
-    let clouds = imitation.address().strip_prefix("http://").unwrap().to_owned();
-    let routes = [("clouds.example.com", clouds.as_str())];
-    let proxy = Proxy::start_with_routes(registry.host(), &routes, None).await;
-    let mut story = Story::begin("cloudlogin").await;
-    story.kill_operator();
-    story.set_flags(&[GATE]);
-    story.set_surroundings(around("http://clouds.example.com", &[]));
-    story.start_operator().await;
-    account(&story, "shop", &json!({"eks.amazonaws.com/role-arn": known::ROLE})).await;
-    let address = json!({"address": format!("http://{}", proxy.host())});
-    let metadata = json!({"name": "proxy"});
-    story
-        .apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": address}))
-        .await;
-    let spec = json!({
-        "url": format!("oci://{ECR}/app"),
-        "provider": "aws",
-        "serviceAccountName": "shop",
-        "proxySecretRef": {"name": "proxy"},
-    });
-    story.follow("src", spec).await;
-    story.wait_ready("OCIRepository", "src").await;
-    let log = ["POST sts.eu-central-1.amazonaws.com/", "POST api.ecr.eu-central-1.amazonaws.com/"];
-    assert_eq!(imitation.log(), log);
+    let cloud = Cloud::begin("cloudlogin", &[]).await;
+    let story = &cloud.story;
+    cloud.follow(&json!({"tag": "latest"})).await;
+    assert_eq!(cloud.imitation.log(), LOGIN);
     story.handled("src", "again").await;
-    assert_eq!(imitation.log(), log);
+    assert_eq!(cloud.imitation.log(), LOGIN);
     let metrics = async || {
         let url = format!("http://{}/metrics", story.operator().addresses.metrics);
         let (_, body) = story.http("GET", &url).await;

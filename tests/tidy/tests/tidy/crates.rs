@@ -8,7 +8,8 @@ use tidy::{code, files_ending, none, read, without_tests};
 const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("manifest", &[]),
     ("kustomize", &["manifest"]),
-    ("render", &["api", "kustomize", "manifest"]),
+    ("sops", &["manifest"]),
+    ("render", &["api", "kustomize", "manifest", "sops"]),
     ("artifact", &[]),
     ("cloud", &[]),
     ("oci", &["artifact"]),
@@ -17,7 +18,18 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("api", &[]),
     (
         "controller",
-        &["api", "apply", "artifact", "cloud", "kustomize", "manifest", "oci", "plan", "render"],
+        &[
+            "api",
+            "apply",
+            "artifact",
+            "cloud",
+            "kustomize",
+            "manifest",
+            "oci",
+            "plan",
+            "render",
+            "sops",
+        ],
     ),
     ("cli", &["api", "apply", "artifact", "kustomize", "manifest", "oci", "plan", "render"]),
 ];
@@ -26,7 +38,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 const TALKS_TO_A_CLUSTER: &[&str] = &["apply", "controller", "cli"];
 
 /// The crates that may not wait, read or print, and what stands for that in a manifest.
-const PURE: &[&str] = &["manifest", "kustomize", "plan", "render"];
+const PURE: &[&str] = &["manifest", "kustomize", "sops", "plan", "render"];
 const IMPURE_DEPENDENCIES: &[&str] =
     &["tokio", "tokio-util", "futures", "reqwest", "hyper", "axum", "kube", "tempfile", "tracing"];
 const IMPURE_WORDS: &[&str] = &[
