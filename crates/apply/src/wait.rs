@@ -57,7 +57,10 @@ impl fmt::Display for Unhealthy {
         } else {
             "timeout waiting for: ["
         })?;
-        for (at, (id, health)) in self.objects.iter().enumerate() {
+        // What ended the wait early is told, not what else was still on its way.
+        let told = |health: &Health| !self.early || *health == Health::Failed;
+        let told = self.objects.iter().filter(|(_, health)| told(health));
+        for (at, (id, health)) in told.enumerate() {
             let separator = if at > 0 { ", " } else { "" };
             write!(out, "{separator}{} status: '{health}'", id.subject())?;
             if let Health::Unknown(cause) = health {

@@ -5,7 +5,7 @@ use super::scripts::Act::{self, Applied, Delete, Part, Pass, Push, Remove, See, 
 /// The recorded cases of a Kustomization that are played again. Left out are those that need another
 /// client than kubectl's server-side apply (G30), those of which a weakness is mended (G04: W1 prunes
 /// what a failed run created), and those of fields that came later than these scripts.
-pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 32] = [
+pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     ("ks-A01-first-apply", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready")]),
     (
         "ks-A04-noop-requested",
@@ -383,5 +383,15 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 32] = [
             Step(3),
             See("03-garbage"),
         ],
+    ),
+    (
+        "ks-F01-sops-age",
+        &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all"), Step(2), See("02-requested")],
+    ),
+    ("ks-F05-sops-errors", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
+    ("ks-I05-job-failed", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-failed-early")]),
+    (
+        "ks-I06-job-ttl",
+        &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready"), Step(2), See("02-again")],
     ),
 ];
