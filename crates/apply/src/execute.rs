@@ -7,14 +7,18 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use manifest::{GroupKind, Object, ObjectId, Value};
 use plan::health::{Health, health};
 use plan::inventory::Entry;
+use plan::ownership::takeover;
 use plan::stage::rank;
 use plan::{Action, Plan, Policy, Stage, Step};
 
 use crate::cluster::Cluster;
 use crate::end::ended;
-use crate::error::{Error, ObjectError, Operation};
+use crate::error::{Error, ObjectError, Operation, Refusal};
 use crate::observe::observe;
 use crate::wait::{Target, Timer};
+
+/// How often an object is taken over anew because somebody else wrote to it.
+const CONFLICTS_MAX: usize = 4;
 
 /// How a set of objects is applied.
 #[derive(Clone, Debug)]
@@ -116,7 +120,7 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
         let fail = |operation| move |refusal| ObjectError { id: object.id(), operation, refusal };
         match &step.action {
             Action::Configure { takeover: Some(operations), .. } => {
-                cluster.patch(object, operations).await.map_err(fail(Operation::Takeover))?;
+                self.take_over(object, operations).await.map_err(fail(Operation::Takeover))?;
             }
             Action::Recreate { uid } => {
                 let (id, version) = (object.id(), object.gvk().version);
@@ -132,6 +136,24 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
             _ => {}
         }
         cluster.apply(object).await.map_err(fail(Operation::Apply))
+    }
+
+    /// Takes an object over; somebody who writes to it meanwhile makes it be looked at anew.
+    async fn take_over(&self, object: &Object, operations: &Value) -> Result<(), Refusal> {
+        let (id, version) = (object.id(), object.gvk().version);
+        let mut operations = operations.clone();
+        for _ in 0..CONFLICTS_MAX {
+            match self.cluster.patch(object, &operations).await {
+                Err(refusal) if refusal.is_code(409) => {}
+                other => return other,
+            }
+            let Some(live) = self.cluster.read(&id, &version).await? else { return Ok(()) };
+            match takeover(&live, &self.settings.policy.override_managers) {
+                Some(anew) => operations = anew,
+                None => return Ok(()),
+            }
+        }
+        self.cluster.patch(object, &operations).await
     }
 }
 

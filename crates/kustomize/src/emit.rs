@@ -3,7 +3,7 @@
 use manifest::yaml;
 use manifest::{Object, Value};
 
-use crate::error::{During, settle};
+use crate::error::settle;
 use crate::kustomization::Kustomization;
 use crate::manifests;
 use crate::resource::{Id, Origin, Resource, map_in};
@@ -130,9 +130,10 @@ impl Finish {
 /// Proves that a document is an object.
 pub(crate) fn object(value: Value) -> Result<Object, Error> {
     let text = yaml::to_json(&value);
-    Object::new(value)
-        .map_err(|error| Error::rule(error.to_string()))
-        .during(|| format!("failed to decode Kubernetes apiVersion, kind and name from: {text}"))
+    Object::new(value).map_err(|_| {
+        let step = "failed to decode Kubernetes apiVersion, kind and name from";
+        Error::rule(format!("{step}: {text}"))
+    })
 }
 
 fn annotate(resource: &mut Resource, with_origin: bool, with_transformations: bool) {

@@ -22,7 +22,7 @@ const LEFT_BEHIND_LABEL: &str = "fluxcd.io/sync-gc-mark";
 
 /// The JSON patch that makes us the owner of what kubectl and our own former updates own, or
 /// `None` when there is nothing to take over.
-pub(crate) fn takeover(live: &Object, overridden: &[String]) -> Option<Value> {
+pub fn takeover(live: &Object, overridden: &[String]) -> Option<Value> {
     let mut operations = Vec::new();
     for key in LEFT_BEHIND.iter().filter(|key| live.annotation(key).is_some()) {
         operations.push(remove(&format!("/metadata/annotations/{}", key.replace('/', "~1"))));

@@ -33,6 +33,17 @@ pub enum Error {
         /// Why; it never shows a value.
         why: String,
     },
+    /// What was built is no object.
+    #[error("{0}")]
+    Decode(String),
+    /// What the variables of an object are to be read from cannot be read.
+    #[error("post build failed for '{object}': {why}")]
+    Variables {
+        /// Kind and name of the object.
+        object: String,
+        /// Which reference, and why.
+        why: String,
+    },
     /// The name of a variable is not allowed, whatever uses it.
     #[error(
         "post build failed for '{object}': envsubst error: '{name}' var name is invalid, must \
@@ -62,11 +73,4 @@ pub enum Error {
         /// What is wrong with the text.
         why: String,
     },
-}
-
-impl Error {
-    /// Whether the artifact lacks what the Kustomization names; everything else is a failed build.
-    pub fn is_artifact(&self) -> bool {
-        matches!(self, Self::PathNotFound(_))
-    }
 }

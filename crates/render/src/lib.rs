@@ -73,8 +73,7 @@ impl Rendered {
 
 /// Renders a request: compose, build, substitute, label.
 ///
-/// Fails as the contract's sections 6 and 7 say; [`Error::is_artifact`] tells a path that is not in
-/// the artifact from a build that fails.
+/// Fails as the contract's sections 6 and 7 say.
 pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
     let (root, composed) = composed(files, request)?;
     let (objects, warnings) = build(files, composed, &root)?;
@@ -83,10 +82,8 @@ pub fn render(files: &dyn Files, request: &Request) -> Result<Rendered, Error> {
 
 /// The root of a request, and the files that its spec lays over it.
 fn composed(files: &dyn Files, request: &Request) -> Result<(FilePath, Memory), Error> {
+    check_path(files, request)?;
     let root = FilePath::root().join_clamped(&request.path);
-    if files.kind(&root) != Some(Kind::Directory) {
-        return Err(Error::PathNotFound(request.path.clone()));
-    }
     let composed = compose::compose(files, &root, request)?;
     Ok((root, composed))
 }
@@ -107,7 +104,8 @@ fn build(
     let failed = |error: kustomize::Error| Error::Build(error.chain());
     let mut built = kustomize::build(&composed, root, &options).map_err(failed)?;
     let warnings = std::mem::take(&mut built.warnings);
-    Ok((built.into_objects().map_err(failed)?, warnings))
+    let objects = built.into_objects().map_err(|error| Error::Decode(error.chain()))?;
+    Ok((objects, warnings))
 }
 
 /// Substitutes and labels what was built.
@@ -135,6 +133,15 @@ fn finish(
     Ok(Rendered { objects, digest, warnings })
 }
 
+/// Fails if the path that is to be built is not in the artifact.
+pub fn check_path(files: &dyn Files, request: &Request) -> Result<(), Error> {
+    let root = FilePath::root().join_clamped(&request.path);
+    match files.kind(&root) {
+        Some(Kind::Directory) => Ok(()),
+        _ => Err(Error::PathNotFound(request.path.clone())),
+    }
+}
+
 fn substitute_all(objects: Vec<Object>, post_build: &PostBuild) -> Result<Vec<Object>, Error> {
     let mut variables = post_build.variables.clone();
     for value in variables.values_mut() {
@@ -148,10 +155,14 @@ fn substitute_all(objects: Vec<Object>, post_build: &PostBuild) -> Result<Vec<Ob
 pub(crate) fn substitute_object(object: Object, post_build: &PostBuild) -> Result<Object, Error> {
     let disabled = |value: Option<&str>| value == Some("disabled");
     let idle = post_build.variables.is_empty() && post_build.strategy == Strategy::WithVariables;
+    let idle = idle && post_build.unavailable.is_none();
     if idle || disabled(object.label(SUBSTITUTE)) || disabled(object.annotation(SUBSTITUTE)) {
         return Ok(object);
     }
     let subject = subject(&object);
+    if let Some(why) = &post_build.unavailable {
+        return Err(Error::Variables { object: subject, why: why.clone() });
+    }
     if let Some(name) = post_build.variables.keys().find(|name| !is_name(name)) {
         return Err(Error::VariableName { object: subject, name: name.clone() });
     }

@@ -92,6 +92,8 @@ pub struct PostBuild {
     pub variables: Variables,
     /// What becomes of a variable that is not set.
     pub unset: Unset,
+    /// Why the variables cannot be had, if they cannot: the first object that needs them fails.
+    pub unavailable: Option<String>,
 }
 
 /// When texts are evaluated.

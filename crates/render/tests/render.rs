@@ -165,6 +165,7 @@ fn variables() {
     let variables = [("x", "1\n"), ("n", "7")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     let mut request = Request {
         post_build: Some(PostBuild {
+            unavailable: None,
             strategy: Strategy::WithVariables,
             variables: variables.into_iter().collect(),
             unset: Unset::Refused,

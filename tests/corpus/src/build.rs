@@ -315,6 +315,7 @@ pub(crate) fn envsubst_object(root: &Path) -> anyhow::Result<Option<Report>> {
         let always = row["always"].as_bool() == Some(true);
         let request = Request {
             post_build: Some(PostBuild {
+                unavailable: None,
                 strategy: if always { Strategy::Always } else { Strategy::WithVariables },
                 variables: variables(&row["substitute"]),
                 unset: unset(&row),

@@ -41,6 +41,7 @@ const TABLES: &[(&str, Table)] = &[
     ("real", build::real),
     ("recorded", recorded::stored),
     ("replayed_sources", replay::sources),
+    ("replayed_kustomizations", replay::kustomizations),
     ("envsubst", build::envsubst),
     ("envsubst_object", build::envsubst_object),
 ];

@@ -147,6 +147,11 @@ impl Story {
 
     /// Applies an object as a user does; it lands in the story's namespace unless it names one.
     pub async fn apply(&self, object: &Value) {
+        self.apply_as("flux-client-side-apply", object).await;
+    }
+
+    /// Applies an object under the name of a field manager.
+    pub async fn apply_as(&self, manager: &str, object: &Value) {
         let kind = format!(
             "{}/{}",
             object["apiVersion"].as_str().unwrap(),
@@ -155,7 +160,7 @@ impl Story {
         let kind = kind.strip_prefix("v1/").unwrap_or(&kind);
         let api = self.api(kind, self.home_of(object));
         let name = object["metadata"]["name"].as_str().unwrap();
-        let params = PatchParams::apply("flux-client-side-apply").force();
+        let params = PatchParams::apply(manager).force();
         api.patch(name, &params, &Patch::Apply(object)).await.unwrap();
     }
 

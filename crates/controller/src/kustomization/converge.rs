@@ -75,6 +75,9 @@ pub(super) async fn converge(
     artifact: &Artifact,
 ) -> Result<Option<Duration>, Failure> {
     let files = fetch::fetch(attempt, artifact).await?;
+    render::check_path(&files, &attempt.request.render)
+        .map_err(|error| Failure::new("ArtifactFailed", &error))?;
+    attempt.run.phase = Phase::Building;
     let opened = attempt.request.destination.open(attempt.context, attempt.key).await;
     let reach = opened.map_err(Failure::NoCluster)?;
     let rendered = build(attempt, files).await?;
@@ -86,11 +89,15 @@ pub(super) async fn converge(
 /// Builds, with the variables that the spec refers to.
 async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, Failure> {
     let mut request = attempt.request.render.clone();
-    let variables = variables(attempt).await?;
     if let Some(post_build) = &mut request.post_build {
-        // What the spec itself says wins over what it refers to.
-        let own = std::mem::take(&mut post_build.variables);
-        post_build.variables = variables.into_iter().chain(own).collect();
+        match variables(attempt).await {
+            // What the spec itself says wins over what it refers to.
+            Ok(variables) => {
+                let own = std::mem::take(&mut post_build.variables);
+                post_build.variables = variables.into_iter().chain(own).collect();
+            }
+            Err(why) => post_build.unavailable = Some(why),
+        }
     }
     let rendered = decrypt::render(attempt, files, request).await?;
     for warning in rendered.warnings() {
@@ -114,7 +121,7 @@ async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, 
 }
 
 /// The variables of `substituteFrom`, each object read once (W8); later ones win.
-async fn variables(attempt: &Attempt<'_>) -> Result<BTreeMap<String, String>, Failure> {
+async fn variables(attempt: &Attempt<'_>) -> Result<BTreeMap<String, String>, String> {
     let mut variables = BTreeMap::new();
     for reference in &attempt.request.substitute_from {
         let client = attempt.context.client.clone();
@@ -136,10 +143,7 @@ async fn variables(attempt: &Attempt<'_>) -> Result<BTreeMap<String, String>, Fa
             SubstituteKind::Secret => ("Secret", "secrets"),
         };
         let name = &reference.name;
-        let fail = |cause: String| {
-            let text = format!("post build failed: substitute from '{kind}/{name}' error: {cause}");
-            Failure::new("BuildFailed", &text)
-        };
+        let fail = |cause: String| format!("substitute from '{kind}/{name}' error: {cause}");
         match read.map_err(|error| fail(apply::Refusal::from(error).to_string()))? {
             Some(data) => {
                 variables
@@ -213,7 +217,10 @@ async fn run_stages<'a>(
 ) -> Result<(), Failure> {
     loop {
         let done = stages.applied.changes.len();
-        let log = |stages: &Stages<'a, _, _>| stages.applied.changes[..done].join("\n");
+        let log = |stages: &Stages<'a, _, _>| match &stages.applied.changes[..done] {
+            [] => String::new(),
+            changes => changes.join("\n") + "\n",
+        };
         let failed = |error: apply::Error, log: String| {
             Failure::new("ReconciliationFailed", &format!("{error}\n{log}"))
         };

@@ -11,7 +11,6 @@ use sops::{DataKeys, Wrapped};
 use super::converge::{Attempt, Failure};
 use super::keyring::Keyring;
 use super::request::Request;
-use super::status::Phase;
 use crate::context::Context;
 use crate::gates::OBJECT_LEVEL_IDENTITY;
 
@@ -33,38 +32,33 @@ pub(super) fn closed_gate(context: &Context, request: &Request) -> Option<String
 /// Renders on threads of their own: it computes and may take long. Between them the keyring is
 /// asked, if there is to be one.
 pub(super) async fn render(
-    attempt: &mut Attempt<'_>,
+    attempt: &Attempt<'_>,
     files: Memory,
     request: render::Request,
 ) -> Result<Rendered, Failure> {
     let Some(decryption) = &attempt.request.decryption else {
-        return blocking(attempt, move || render::render(&files, &request)).await;
+        return blocking(move || render::render(&files, &request)).await;
     };
-    let keyring = match Keyring::read(attempt.context, attempt.key, decryption).await {
-        Ok(keyring) => keyring,
-        Err(text) => {
-            attempt.run.phase = Phase::Building;
-            return Err(Failure::new("BuildFailed", &text));
-        }
-    };
+    let keyring = Keyring::read(attempt.context, attempt.key, decryption).await;
+    let keyring = keyring.map_err(|text| Failure::new("BuildFailed", &text))?;
     let (files, request) = (Arc::new(files), Arc::new(request));
     let mut keys = DataKeys::default();
     let sources = {
         let (files, request) = (Arc::clone(&files), Arc::clone(&request));
-        blocking(attempt, move || Sources::find(&*files, &request)).await?
+        blocking(move || Sources::find(&*files, &request)).await?
     };
     ask(attempt, &keyring, sources.wrapped(), &mut keys).await?;
     let draft = {
         let (request, keys) = (Arc::clone(&request), keys.clone());
-        blocking(attempt, move || sources.build(&*files, &request, &keys)).await?
+        blocking(move || sources.build(&*files, &request, &keys)).await?
     };
     ask(attempt, &keyring, draft.wrapped(), &mut keys).await?;
-    blocking(attempt, move || draft.finish(&request, &keys)).await
+    blocking(move || draft.finish(&request, &keys)).await
 }
 
 /// Asks for every data key that is not known, once, within the timeout of the spec.
 async fn ask(
-    attempt: &mut Attempt<'_>,
+    attempt: &Attempt<'_>,
     keyring: &Keyring,
     wrapped: Vec<Wrapped>,
     keys: &mut DataKeys,
@@ -80,22 +74,16 @@ async fn ask(
     let limit = attempt.request.timeout;
     let done = attempt.context.clock.timeout(limit, asking).await;
     done.ok_or_else(|| {
-        attempt.run.phase = Phase::Building;
         Failure::new("BuildFailed", &"cannot get sops data key: context deadline exceeded")
     })
 }
 
 async fn blocking<T: Send + 'static>(
-    attempt: &mut Attempt<'_>,
     work: impl FnOnce() -> Result<T, render::Error> + Send + 'static,
 ) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) if error.is_artifact() => Err(Failure::new("ArtifactFailed", &error)),
-        Ok(Err(error)) => {
-            attempt.run.phase = Phase::Building;
-            Err(Failure::new("BuildFailed", &error))
-        }
+        Ok(Err(error)) => Err(Failure::new("BuildFailed", &error)),
         Err(panicked) => Err(Failure::new("BuildFailed", &panicked)),
     }
 }

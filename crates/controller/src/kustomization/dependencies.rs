@@ -24,7 +24,7 @@ pub(super) fn obstacle(
     }
     dependencies.iter().find_map(|dependency| match cache.get(dependency) {
         None => Some(format!(
-            "dependency '{dependency}' not found: Kustomization.kustomize.toolkit.fluxcd.io \"{}\" not found",
+            "dependency '{dependency}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{}\" not found",
             dependency.name
         )),
         Some(object) => unready(dependency, &object, source),

@@ -23,6 +23,10 @@ pub(crate) struct Change {
     pub(crate) step: u32,
     /// Kind and name of the object that it patches; `None` when the document is an object to apply.
     pub(crate) patched: Option<(String, String)>,
+    /// Whether it patches the status.
+    pub(crate) of_status: bool,
+    /// The field manager that is named, if one is.
+    pub(crate) manager: Option<String>,
     /// The document, as recorded.
     pub(crate) text: String,
 }
@@ -79,16 +83,28 @@ fn change(text: &str) -> Option<Change> {
     let line = text.lines().find_map(|line| line.strip_prefix("# step "))?;
     let (step, command) = line.split_once(": ")?;
     let words: Vec<&str> = command.split(' ').collect();
+    let kind = |word: &str| {
+        let kinds = [
+            ("ocirepository", "OCIRepository"),
+            ("kustomization", "Kustomization"),
+            ("configmap", "ConfigMap"),
+            ("secret", "Secret"),
+            ("deployment", "Deployment"),
+        ];
+        kinds.iter().find(|(name, _)| *name == word).map(|(_, kind)| (*kind).to_owned())
+    };
     let patched = match words.as_slice() {
-        ["kubectl", "patch", "ocirepository", name, ..] => {
-            Some(("OCIRepository".to_owned(), (*name).to_owned()))
-        }
-        ["kubectl", "patch", "kustomization", name, ..] => {
-            Some(("Kustomization".to_owned(), (*name).to_owned()))
-        }
+        ["kubectl", "patch", word, name, ..] => kind(word).map(|kind| (kind, (*name).to_owned())),
         _ => None,
     };
-    Some(Change { step: step.parse().ok()?, patched, text: text.into() })
+    let manager = words.iter().find_map(|word| word.strip_prefix("--field-manager="));
+    Some(Change {
+        step: step.parse().ok()?,
+        patched,
+        of_status: words.contains(&"--subresource=status"),
+        manager: manager.map(str::to_owned),
+        text: text.into(),
+    })
 }
 
 /// The documents of a YAML file.

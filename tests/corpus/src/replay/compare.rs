@@ -53,8 +53,31 @@ impl Names {
             out.push_str(if known { digest } else { "sha256:*" });
             rest = &rest[end..];
         }
-        out + rest
+        timeless(&(out + rest))
     }
+}
+
+/// A text without how long something took, and without the names of folders that were made for it.
+fn timeless(text: &str) -> String {
+    const BEFORE: [&str; 3] = ["finished in ", "passed in ", "failed after "];
+    let mut text = text.to_owned();
+    for before in BEFORE {
+        let mut from = 0;
+        while let Some(at) = text[from..].find(before) {
+            let start = from + at + before.len();
+            let rest = &text[start..];
+            let length = rest.find([',', ':', '"', '\\', '\n']).unwrap_or(rest.len());
+            text.replace_range(start..start + length, "*");
+            from = start;
+        }
+    }
+    while let Some(at) = text.find("/tmp/kustomization-") {
+        let rest = &text[at + 19..];
+        let length = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        text.replace_range(at..at + 19 + length, "");
+    }
+    // W6: a path is told as the user wrote it.
+    text.replace("stat ./", "stat /")
 }
 
 /// What counts of an object.
@@ -68,9 +91,55 @@ pub(crate) fn object(object: &Value, names: &Names) -> Value {
             artifact.remove(key);
         }
     }
+    for past in status["history"].as_array_mut().into_iter().flatten() {
+        let times = [
+            "digest",
+            "firstReconciled",
+            "lastReconciled",
+            "lastReconciledDuration",
+            // How often a run is tried again depends on the clock.
+            "totalReconciliations",
+        ];
+        for key in times {
+            past.as_object_mut().map(|fields| fields.remove(key));
+        }
+    }
     let finalizers = object["metadata"]["finalizers"].clone();
     let counts = json!({"finalizers": finalizers, "status": status});
     serde_json::from_str(&names.redacted(&counts.to_string())).unwrap_or(counts)
+}
+
+/// Our state of a Kustomization, with the recorded inventory where ours has all of it: it is written
+/// ahead of a run that may fail (W1).
+pub(crate) fn ahead(recorded: &Value, mut ours: Value) -> Value {
+    let conditions = recorded["status"]["conditions"].as_array().into_iter().flatten();
+    let is_ready = |c: &Value| c["type"] == "Ready" && c["status"] == "True";
+    let stored = &recorded["status"]["inventory"];
+    let entries = |inventory: &Value| inventory["entries"].as_array().cloned().unwrap_or_default();
+    let known = entries(&ours["status"]["inventory"]);
+    if !conditions.clone().any(is_ready)
+        && entries(stored).iter().all(|entry| known.contains(entry))
+        && ours["status"].is_object()
+    {
+        match stored {
+            Value::Null => drop(ours["status"].as_object_mut().map(|s| s.remove("inventory"))),
+            stored => ours["status"]["inventory"] = stored.clone(),
+        }
+    }
+    ours
+}
+
+/// What counts of an object that was applied: what it says, and which fields are ours.
+pub(crate) fn applied(object: &Value, _: &Names) -> Value {
+    let managers = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let ours = managers.filter(|entry| entry["manager"] == "kustomize-controller");
+    let ours: Vec<_> = ours.map(|entry| json!([entry["operation"], entry["fieldsV1"]])).collect();
+    json!({
+        "labels": object["metadata"]["labels"],
+        "annotations": object["metadata"]["annotations"],
+        "data": object["data"],
+        "ours": ours,
+    })
 }
 
 /// The paths at which two values differ, with both values.

@@ -14,12 +14,12 @@ use super::case::{Case, Push, documents};
 /// The time of every file that was pushed.
 const RECORDED_SECONDS: u64 = 1_700_000_000;
 
-/// Pushes what was pushed; gives the manifest's digest.
+/// Pushes what was pushed, in the `words` of the replay; gives the manifest's digest.
 pub(crate) fn push(
     case: &Case,
     push: &Push,
-    registry: &Registry,
-    repository: &str,
+    (registry, repository): (&Registry, &str),
+    words: impl Fn(&str) -> String,
 ) -> anyhow::Result<String> {
     let folder = case.folder.join("artifact").join(&push.folder);
     let mut manifest = push.manifest.clone();
@@ -30,12 +30,22 @@ pub(crate) fn push(
         let kind = manifest["layers"][at]["mediaType"].as_str().unwrap_or_default().to_owned();
         let bytes = match spoken_of(&push.folder, at) {
             Some(bytes) => bytes?,
-            None => archive(&files(&folder)?)?,
+            None => archive(&spoken(files(&folder)?, &words))?,
         };
         manifest["layers"][at] = registry.push_blob(repository, &kind, &bytes);
     }
     let kind = manifest["mediaType"].as_str().unwrap_or_default().to_owned();
     Ok(registry.push_manifest(repository, &push.tag, &kind, manifest.to_string()))
+}
+
+/// Files in the words of the replay, where they are text.
+fn spoken(mut files: Vec<File>, words: &impl Fn(&str) -> String) -> Vec<File> {
+    for file in &mut files {
+        if let Ok(text) = std::str::from_utf8(&file.body) {
+            file.body = words(text).into_bytes();
+        }
+    }
+    files
 }
 
 /// Layers that the recording describes in words (`oci-F02-layers`).

@@ -1,28 +1,49 @@
 //! The recordings of the reference, played again: the operator, a real API server and a registry in
-//! this process go through every recorded case of an OCIRepository, and what they say and store is
+//! this process go through recorded cases, and what they say and store is
 //! compared with what the reference said and stored.
 
 mod case;
 mod compare;
 mod images;
+mod kustomization_scripts;
 mod listing;
 mod scripts;
 mod stage;
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use case::Case;
-use scripts::{Act, SCRIPTS};
+use kustomization_scripts::KUSTOMIZATIONS;
+use scripts::{Act, SOURCES};
 use stage::Stage;
+use tokio::sync::Semaphore;
 
 use crate::report::Report;
 
 /// How long all cases may take together.
 const REPLAY_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// One row a case; `SLUICE_CORPUS_CASE` is a part of the names of those that are played.
+/// How many cases are played at once.
+const CONCURRENCY: usize = 8;
+
+/// Cases of an OCIRepository, one row a case; `SLUICE_CORPUS_CASE` is a part of the names of those
+/// that are played.
 pub(crate) fn sources(root: &Path) -> anyhow::Result<Option<Report>> {
+    replay(root, "OCIRepository", &SOURCES)
+}
+
+/// Cases of a Kustomization.
+pub(crate) fn kustomizations(root: &Path) -> anyhow::Result<Option<Report>> {
+    replay(root, "Kustomization", &KUSTOMIZATIONS)
+}
+
+fn replay(
+    root: &Path,
+    kind: &'static str,
+    scripts: &'static [(&'static str, &'static [Act])],
+) -> anyhow::Result<Option<Report>> {
     let folder = root.join("recorded");
     if !folder.is_dir() {
         return Ok(None);
@@ -32,12 +53,17 @@ pub(crate) fn sources(root: &Path) -> anyhow::Result<Option<Report>> {
     let cases = tokio::task::LocalSet::new();
     runtime.block_on(cases.run_until(async {
         let only = std::env::var("SLUICE_CORPUS_CASE").unwrap_or_default();
-        let cases: Vec<_> = SCRIPTS
+        let places = Rc::new(Semaphore::new(CONCURRENCY));
+        let cases: Vec<_> = scripts
             .iter()
             .filter(|(name, _)| name.contains(&only))
             .map(|(name, script)| {
-                let folder = folder.join(name);
-                (*name, tokio::task::spawn_local(async move { play(&folder, script).await }))
+                let (folder, places) = (folder.join(name), Rc::clone(&places));
+                let playing = async move {
+                    let _place = places.acquire().await?;
+                    Stage::new(kind, Case::read(&folder)?).await.play(script).await
+                };
+                (*name, tokio::task::spawn_local(playing))
             })
             .collect();
         let deadline = tokio::time::Instant::now() + REPLAY_TIMEOUT;
@@ -53,8 +79,4 @@ pub(crate) fn sources(root: &Path) -> anyhow::Result<Option<Report>> {
         }
     }));
     Ok(Some(report))
-}
-
-async fn play(folder: &Path, script: &[Act]) -> anyhow::Result<Vec<String>> {
-    Stage::new(Case::read(folder)?).await.play(script).await
 }

@@ -17,6 +17,12 @@ pub(crate) enum Act {
     Latest(usize),
     /// A tag vanished.
     Untag(&'static str),
+    /// The source became ready.
+    Settled,
+    /// `k` applied what the source offers.
+    Applied,
+    /// An object was deleted; nobody waited.
+    Remove(&'static str, &'static str),
     /// Time passed, in seconds.
     Pass(u64),
     /// An object was deleted, and went.
@@ -41,7 +47,7 @@ use Act::{
 };
 
 /// Every recorded case of an OCIRepository.
-pub(crate) const SCRIPTS: [(&str, &[Act]); 14] = [
+pub(crate) const SOURCES: [(&str, &[Act]); 14] = [
     (
         "oci-A01-tag",
         &[
@@ -201,6 +207,13 @@ pub(crate) const SCRIPTS: [(&str, &[Act]); 14] = [
 /// that says so.
 pub(crate) const DIFFERENT: &[(&str, &str, &str)] = &[
     ("oci-F02-layers", "t-hard", "hard links are refused"),
-    ("oci-D01-auth-and-tls", "aws-gate", "providers other than generic are not supported yet"),
-    ("oci-D01-auth-and-tls", "azure-secret", "providers other than generic are not supported yet"),
+    ("ks-D05-spec-build-errors", "a", "which of several owners is the last depends on time"),
+    ("ks-D05-spec-build-errors", "nomatch", "the same"),
+    ("ks-D05-spec-build-errors", "ignoremissing", "the same"),
+    ("ks-E03-substitute-errors", "numlabel", "E18: a label that is a number is an error"),
+    ("ks-E03-substitute-errors", "lab", "the same"),
+    ("ks-G06-apply-errors", "two", "W15: every refused object is named"),
+    ("ks-D04-build-errors", "badyaml", "falls short: texts of YAML errors are our parser's"),
+    ("ks-D04-build-errors", "tab", "the same"),
+    ("ks-D04-build-errors", "outside", "W6: no text names a folder that the user did not write"),
 ];

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use e2e::{Story, settled};
+use e2e::{Story, condition, settled};
 use registry::{Guard, Registry, Setup, Transport};
 use serde_json::{Value, json};
 
 use super::case::{Case, parse};
-use super::compare::{Happening, Names, differences, entries, events, object};
+use super::compare::{Happening, Names, ahead, applied, differences, entries, events, object};
 use super::images::push;
 use super::scripts::{Act, DIFFERENT};
 
@@ -16,19 +16,27 @@ use super::scripts::{Act, DIFFERENT};
 const ADVERTISED: &str = "--storage-adv-addr=source-controller.flux-system.svc.cluster.local.";
 /// How long a state may take to come; a replay that is right waits a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The kind of which everything else is about the store.
+const SOURCE: &str = "OCIRepository";
 
 pub(crate) struct Stage {
+    /// The kind that the case is about.
+    kind: &'static str,
     case: Case,
     story: Story,
     secure: Registry,
     names: Names,
+    /// The revision that was pushed last.
+    newest: String,
     misses: Vec<String>,
 }
 
 impl Stage {
-    pub(crate) async fn new(case: Case) -> Self {
+    pub(crate) async fn new(kind: &'static str, case: Case) -> Self {
         let namespace = case.namespace();
-        let story = Story::begin_with(&namespace, &[ADVERTISED]).await;
+        let flags = [ADVERTISED, "--requeue-dependency=5s"];
+        let flags = if kind == SOURCE { &flags[..1] } else { &flags[..] };
+        let story = Story::begin_with(&namespace, flags).await;
         let guard = Guard::Basic("user".into(), "secret".into());
         let setup = Setup { transport: Transport::Tls, guard, ..Setup::default() };
         let secure = Registry::start_with(&setup).await;
@@ -36,7 +44,7 @@ impl Stage {
         names.stands_for(&story.namespace, &namespace);
         names.stands_for(story.registry.host(), "127.0.0.1:5000");
         names.stands_for(&secure.host().replace("127.0.0.1", "localhost"), "localhost:5443");
-        Self { case, story, secure, names, misses: Vec::new() }
+        Self { kind, case, story, secure, names, newest: String::new(), misses: Vec::new() }
     }
 
     /// Acts, and gives what was otherwise than recorded.
@@ -68,6 +76,17 @@ impl Stage {
                 self.push(at, "", false)?;
             }
             Act::Untag(tag) => self.story.registry.delete_tag(&self.repository(""), tag),
+            Act::Settled => drop(self.story.wait_ready(SOURCE, "src").await),
+            Act::Applied => {
+                self.story
+                    .wait("Kustomization", "k", "up to date", |k| {
+                        let status = &k["status"];
+                        condition(k, "Ready")["status"] == "True"
+                            && status["lastAppliedRevision"] == self.newest.as_str()
+                    })
+                    .await;
+            }
+            Act::Remove(kind, name) => self.story.delete(kind, name).await,
             Act::Pass(seconds) => self.story.clock.advance(Duration::from_secs(seconds)),
             Act::Delete(kind, name) => {
                 self.story.delete(kind, name).await;
@@ -97,9 +116,18 @@ impl Stage {
         let change = &self.case.changes[self.changes(step)[at]];
         let text = self.with_authority(self.names.ours(&change.text));
         let Some(document) = parse(&text)?.pop() else { return Ok(()) };
-        match &change.patched {
-            Some((kind, name)) => self.story.patch(kind, name, document).await,
-            None => self.story.apply(&document).await,
+        let story = &self.story;
+        match (&change.patched, &change.manager) {
+            (Some((kind, name)), _) if change.of_status => {
+                story.patch_status(kind, name, document["status"].clone()).await;
+            }
+            (Some((kind, name)), Some(manager)) => {
+                story.patch_as(manager, kind, name, document).await;
+            }
+            (Some((kind, name)), None) => story.patch(kind, name, document).await,
+            (None, manager) => {
+                story.apply_as(manager.as_deref().unwrap_or("kubectl"), &document).await;
+            }
         }
         Ok(())
     }
@@ -126,8 +154,13 @@ impl Stage {
     fn push(&mut self, at: usize, ending: &str, securely: bool) -> anyhow::Result<()> {
         let registry = if securely { &self.secure } else { &self.story.registry };
         let one = &self.case.pushes[at];
-        let digest = push(&self.case, one, registry, &self.repository(ending))?;
+        let repository = self.repository(ending);
+        let words = |text: &str| {
+            if self.kind == SOURCE { text.to_owned() } else { self.names.ours(text) }
+        };
+        let digest = push(&self.case, one, (registry, &repository), words)?;
         self.names.manifest(&digest, &one.digest);
+        self.newest = format!("{}@{digest}", self.case.pushes[at].tag);
         Ok(())
     }
 
@@ -141,16 +174,26 @@ impl Stage {
 
     async fn see(&mut self, file: &str) -> anyhow::Result<()> {
         for recorded in self.case.result(&format!("{file}.yaml"))? {
-            let name = recorded["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            if recorded["kind"] != "OCIRepository" || self.is_different(&name) {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (kind, name) = (text(&recorded["kind"]), text(&recorded["metadata"]["name"]));
+            let counts: fn(&Value, &Names) -> Value = match kind.as_str() {
+                kind if kind == self.kind => object,
+                "ConfigMap" | "Secret" | "Service" | "Deployment" if self.kind != SOURCE => applied,
+                _ => continue,
+            };
+            let elsewhere = recorded["metadata"]["namespace"] != self.case.namespace().as_str();
+            if self.is_different(&name) || elsewhere || name == "kube-root-ca.crt" {
                 continue;
             }
-            let wanted = object(&recorded, &self.names);
+            let wanted = counts(&recorded, &self.names);
+            let api = text(&recorded["apiVersion"]);
+            let api = if api == "v1" { kind.clone() } else { format!("{api}/{kind}") };
             let found = settled(PATIENCE, async || {
-                let ours = self.story.get("OCIRepository", &name).await.unwrap_or_default();
+                let ours = self.story.get(&api, &name).await.unwrap_or_default();
                 let ours = self.names.recorded(&ours.to_string());
                 let ours: Value = serde_json::from_str(&ours).unwrap_or_default();
-                differences(&format!("{file} {name}"), &wanted, &object(&ours, &self.names))
+                let ours = ahead(&wanted, counts(&ours, &self.names));
+                differences(&format!("{file} {name}"), &wanted, &ours)
             });
             let found = found.await;
             self.misses.extend(found);
@@ -221,7 +264,7 @@ impl Stage {
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|event| event["involvedObject"]["kind"] == "OCIRepository")
+            .filter(|event| event["involvedObject"]["kind"] == self.kind)
             .map(|event| {
                 let part = |key: &str| text(event, key);
                 let name = &event["involvedObject"]["name"];
@@ -230,7 +273,7 @@ impl Stage {
             .filter(|event| !self.is_different(&event.0))
             .collect();
         let found = settled(PATIENCE, async || {
-            let found = self.story.happenings("OCIRepository").await.into_iter();
+            let found = self.story.happenings(self.kind).await.into_iter();
             let found = found.map(|(name, kind, reason, message)| {
                 happening(&name.into(), &kind, &reason, &self.names.recorded(&message))
             });
