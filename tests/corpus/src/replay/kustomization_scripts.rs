@@ -5,7 +5,7 @@ use super::scripts::Act::{self, Applied, Delete, Part, Pass, Push, Remove, See, 
 /// The recorded cases of a Kustomization that are played again. Left out are those that need another
 /// client than kubectl's server-side apply (G30), those of which a weakness is mended (G04: W1 prunes
 /// what a failed run created), and those of fields that came later than these scripts.
-pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 32] = [
+pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 34] = [
     ("ks-A01-first-apply", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready")]),
     (
         "ks-A04-noop-requested",
@@ -244,6 +244,8 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 32] = [
             See("04-labelled-deleted"),
         ],
     ),
+    ("ks-F01-sops-age", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
+    ("ks-F05-sops-errors", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
     ("ks-G06-apply-errors", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
     (
         "ks-G08-drift",
