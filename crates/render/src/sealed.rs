@@ -74,6 +74,7 @@ impl Sources {
         let (objects, mut warnings) =
             crate::build(files, over, &root).map_err(|error| match error {
                 Error::Build(text) => Error::Build(masked(text, &plain_texts)),
+                Error::Decode(text) => Error::Decode(masked(text, &plain_texts)),
                 error => error,
             })?;
         warnings.append(&mut edited);

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use jiff::{Timestamp, ToSpan as _};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 pub(crate) struct Asked {
@@ -89,6 +90,19 @@ pub(crate) fn is_account_token(token: &str, audience: &str) -> bool {
     let claims: Value = claims.and_then(|c| serde_json::from_slice(&c).ok()).unwrap_or_default();
     let subject = claims["sub"].as_str().unwrap_or_default();
     subject.starts_with("system:serviceaccount:") && claims["aud"] == json!([audience])
+}
+
+/// The claims of a token that the application's key signed.
+pub(crate) fn signed_claims(token: &str) -> Option<Value> {
+    const PUBLIC: &[u8] = include_bytes!("../keys/public.der");
+    let (text, signature) = token.rsplit_once('.')?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, PUBLIC)
+        .verify(text.as_bytes(), &signature)
+        .ok()?;
+    let claims = URL_SAFE_NO_PAD.decode(text.split_once('.')?.1).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    (claims["exp"].as_i64()? > Timestamp::now().as_second()).then_some(claims)
 }
 
 pub(crate) fn refuse(status: u16, body: &Value) -> Response {

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::asked::{Asked, agree, is_account_token, refuse};
+use crate::asked::{Asked, agree, is_account_token, refuse, signed_claims};
 use crate::known::{BEARER, CLIENT, CLIENT_PASSWORD, PASSWORD, TENANT};
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -26,7 +26,8 @@ fn token(asked: &Asked) -> Response {
         asked.field("client_secret") == CLIENT_PASSWORD
     } else {
         asked.field("client_assertion_type") == ASSERTION
-            && is_account_token(&assertion, "api://AzureADTokenExchange")
+            && (is_account_token(&assertion, "api://AzureADTokenExchange")
+                || is_application(asked, &assertion))
     };
     let known = asked.field("client_id") == CLIENT
         && asked.field("grant_type") == "client_credentials"
@@ -38,6 +39,14 @@ fn token(asked: &Asked) -> Response {
     }
     let scope = asked.field("scope");
     agree(&json!({"access_token": format!("{BEARER}{scope}"), "expires_in": asked.life_seconds}))
+}
+
+/// Whether the application says so itself, by its certificate.
+fn is_application(asked: &Asked, assertion: &str) -> bool {
+    let audience = format!("https://{}{}", asked.host, asked.path);
+    signed_claims(assertion).is_some_and(|claims| {
+        claims["iss"] == CLIENT && claims["sub"] == CLIENT && claims["aud"] == audience
+    })
 }
 
 fn managed(asked: &Asked) -> Response {

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use crate::asked::{Asked, agree, is_account_token, refuse};
+use crate::asked::{Asked, agree, is_account_token, refuse, signed_claims};
 use crate::known::{BEARER, EMAIL, PROVIDER};
 
 /// What stands in for a scope in a token that is good for acting as somebody else only.
@@ -15,6 +15,7 @@ pub(crate) fn answer(asked: &Asked) -> Option<Response> {
     Some(match (asked.host.as_str(), asked.path.as_str(), metadata) {
         ("169.254.169.254" | "metadata.example.com", _, Some(path)) => around(asked, path),
         ("sts.googleapis.com", "/v1/token", _) => exchange(asked),
+        ("oauth2.googleapis.com", "/token", _) => by_key(asked),
         ("iamcredentials.googleapis.com", path, _) if path == account => act_as(asked),
         _ => return None,
     })
@@ -57,6 +58,18 @@ fn exchange(asked: &Asked) -> Response {
     let scope = asked.field("scope");
     // Whoever asks for one scope only is about to act as somebody else.
     token(asked, if scope.contains(' ') { &scope } else { EXCHANGED })
+}
+
+/// A token for whoever has the service account's key.
+fn by_key(asked: &Asked) -> Response {
+    let claims = signed_claims(&asked.field("assertion")).unwrap_or_default();
+    let known = asked.field("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+        && claims["iss"] == EMAIL
+        && claims["aud"] == "https://oauth2.googleapis.com/token";
+    match claims["scope"].as_str() {
+        Some(scope) if known => token(asked, scope),
+        _ => refuse(401, &json!({"error": "invalid_grant"})),
+    }
 }
 
 fn act_as(asked: &Asked) -> Response {

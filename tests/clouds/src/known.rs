@@ -16,6 +16,9 @@ pub const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 pub const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
 /// Its password.
 pub const CLIENT_PASSWORD: &str = "canary-password-of-the-application";
+/// Key and certificate of the application, which are the Google service account's too
+/// (`keys/remake.sh`).
+pub const CLIENT_PEM: &str = include_str!("../keys/application.pem");
 /// What every bearer token begins with; its scope follows.
 pub const BEARER: &str = "canary-bearer-for:";
 /// The provider on Google Cloud that trusts ServiceAccounts.

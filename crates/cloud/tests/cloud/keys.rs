@@ -88,6 +88,15 @@ async fn google_unwraps_for_processes_and_accounts() {
         assert_eq!(shown(clouds.gcp_unwrap(asker, known::GCP_KEY, &text).await), "-");
     }
     let ambient = who(Identity::Ambient);
+    let (key, _) = known::CLIENT_PEM.split_at(known::CLIENT_PEM.find("-----BEGIN CERT").unwrap());
+    let document = serde_json::json!({
+        "type": "service_account", "client_email": known::EMAIL, "private_key": key,
+        "token_uri": "https://oauth2.googleapis.com/token",
+    });
+    let given = Secret::from(document.to_string());
+    let asker = Asker { given: Some(&given), who: &who(Identity::Ambient) };
+    assert_eq!(shown(clouds.gcp_unwrap(asker, known::GCP_KEY, &text).await), "-");
+    assert!(imitation.log().contains(&"POST oauth2.googleapis.com/token".to_owned()));
     let refuse = async |given: Option<&Secret>, resource: &str| {
         let asker = Asker { given, who: &ambient };
         shown(clouds.gcp_unwrap(asker, resource, &text).await)
@@ -105,6 +114,9 @@ async fn azure_unwraps_for_applications_and_accounts_and_in_its_own_vaults() {
     let text = URL_SAFE_NO_PAD.encode(wrapped());
     let (tenant, client) = (known::TENANT.to_owned(), known::CLIENT.to_owned());
     let password = known::CLIENT_PASSWORD.to_owned().into();
+    let pem = known::CLIENT_PEM.to_owned().into();
+    let certified =
+        AzureApplication::Certificate { tenant: tenant.clone(), client: client.clone(), pem };
     let application = AzureApplication::Password { tenant, client: client.clone(), password };
     let managed = AzureApplication::Managed { client };
     let annotations = [
@@ -115,6 +127,7 @@ async fn azure_unwraps_for_applications_and_accounts_and_in_its_own_vaults() {
     let key = |vault_url| AzureKey { vault_url, name: "shop", version: "1" };
     for (given, who) in [
         (Some(&application), &ambient),
+        (Some(&certified), &ambient),
         (Some(&managed), &ambient),
         (None, &ambient),
         (None, &shop),

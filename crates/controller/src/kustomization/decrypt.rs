@@ -32,17 +32,15 @@ pub(super) fn closed_gate(context: &Context, request: &Request) -> Option<String
 /// Renders on threads of their own: it computes and may take long. Between them the keyring is
 /// asked, if there is to be one.
 pub(super) async fn render(
-    attempt: &mut Attempt<'_>,
+    attempt: &Attempt<'_>,
     files: Memory,
     request: render::Request,
 ) -> Result<Rendered, Failure> {
     let Some(decryption) = &attempt.request.decryption else {
         return blocking(move || render::render(&files, &request)).await;
     };
-    let keyring = match Keyring::read(attempt.context, attempt.key, decryption).await {
-        Ok(keyring) => keyring,
-        Err(text) => return Err(Failure::new("BuildFailed", &text)),
-    };
+    let keyring = Keyring::read(attempt.context, attempt.key, decryption).await;
+    let keyring = keyring.map_err(|text| Failure::new("BuildFailed", &text))?;
     let (files, request) = (Arc::new(files), Arc::new(request));
     let mut keys = DataKeys::default();
     let sources = {
@@ -60,7 +58,7 @@ pub(super) async fn render(
 
 /// Asks for every data key that is not known, once, within the timeout of the spec.
 async fn ask(
-    attempt: &mut Attempt<'_>,
+    attempt: &Attempt<'_>,
     keyring: &Keyring,
     wrapped: Vec<Wrapped>,
     keys: &mut DataKeys,
