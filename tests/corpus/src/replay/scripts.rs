@@ -208,8 +208,6 @@ pub(crate) const SOURCES: [(&str, &[Act]); 14] = [
 pub(crate) const DIFFERENT: &[(&str, &str, &str)] = &[
     ("oci-F02-layers", "t-hard", "hard links are refused"),
     ("ks-D05-spec-build-errors", "a", "which of several owners is the last depends on time"),
-    ("ks-D05-spec-build-errors", "nomatch", "the same"),
-    ("ks-D05-spec-build-errors", "ignoremissing", "the same"),
     ("ks-E03-substitute-errors", "numlabel", "E18: a label that is a number is an error"),
     ("ks-E03-substitute-errors", "lab", "the same"),
     ("ks-G06-apply-errors", "two", "W15: every refused object is named"),
@@ -219,3 +217,6 @@ pub(crate) const DIFFERENT: &[(&str, &str, &str)] = &[
     ("ks-F05-sops-errors", "nodecrypt", "an encrypted Secret without decryption is refused"),
     ("ks-F05-sops-errors", "s", "the same"),
 ];
+
+/// Cases in which several Kustomizations apply the same object at once.
+pub(crate) const RACED: [&str; 2] = ["ks-D05-spec-build-errors", "ks-F01-sops-age"];
