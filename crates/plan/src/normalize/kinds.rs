@@ -1,6 +1,6 @@
 //! The fields of the built-in kinds of Kubernetes 1.36, as their Go types have them.
 //!
-//! `kinds.txt` is written by `remake/main.go` from `k8s.io/client-go` (see CONTRIBUTING.md): a line a
+//! `kinds.txt` is written by `remake.sh` from `k8s.io/client-go`: a line a
 //! kind with the number of its structure (`!` where it is no object), an empty line, then a line a
 //! structure. A field is `name:type` and the flags `?` (omitempty) and `z` (omitzero); a type is a
 //! number of a structure, `*` `[` `{` for pointer, list and mapping to what follows, or a letter of
