@@ -4,7 +4,7 @@
 //! operator's settings trust it that far.
 
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
-use manifest::Value;
+use manifest::{Value, yaml};
 
 use crate::error::Refusal;
 
@@ -30,8 +30,14 @@ pub(crate) async fn read(bytes: &[u8], trust: Trust) -> Result<kube::Config, Ref
     }
     let text = std::str::from_utf8(bytes).map_err(|error| refuse(error.to_string()))?;
     // Read by ourselves: aliases and depth are bounded.
-    let value = manifest::yaml::read_one(text)
-        .map_err(|error| refuse(format!("couldn't get version/kind; json parse error: {error}")))?;
+    let value = yaml::read_one(text).map_err(|error| {
+        let why = match error {
+            syntax @ yaml::Error::Syntax { .. } => syntax.to_string(),
+            // Others quote what they found, which may be a token.
+            _ => "yaml: not the tree of a kubeconfig".to_owned(),
+        };
+        refuse(format!("couldn't get version/kind; json parse error: {why}"))
+    })?;
     if let Some(found) = go_kind(&value) {
         return Err(refuse(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go \
@@ -39,9 +45,10 @@ pub(crate) async fn read(bytes: &[u8], trust: Trust) -> Result<kube::Config, Ref
              string \"json:\\\"kind,omitempty\\\"\" }}"
         )));
     }
-    let json = serde_json::to_value(&value).map_err(|error| refuse(error.to_string()))?;
-    let kubeconfig: Kubeconfig =
-        serde_json::from_value(json).map_err(|error| refuse(error.to_string()))?;
+    // Why it does not fit would quote a field's value.
+    let misfit = |_| refuse("a field of the kubeconfig is not of its type".to_owned());
+    let json = serde_json::to_value(&value).map_err(misfit)?;
+    let kubeconfig: Kubeconfig = serde_json::from_value(json).map_err(misfit)?;
     let kubeconfig = trusted(kubeconfig, trust)?;
     let options = KubeConfigOptions::default();
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -130,12 +137,15 @@ mod tests {
         for (text, part) in [
             ("garbage", "json: cannot unmarshal string into Go value of type struct { APIVersion"),
             ("a: [", "couldn't get version/kind; json parse error: yaml: "),
+            ("users: [{name: u, user: canary}]", "a field of the kubeconfig is not of its type"),
+            ("token: !!int canary", "not the tree of a kubeconfig"),
             (&http, "--insecure-kubeconfig-tls"),
             ("current-context: x\n", "invalid configuration: "),
             (&long, "exceeds the limit"),
         ] {
             let refusal = read_now(text, Trust::default()).await.err().unwrap_or_default();
             assert!(refusal.contains(part), "{part}: {refusal}");
+            assert!(!refusal.contains("canary"), "{refusal}");
         }
     }
 }
