@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use manifest::NotAnObject;
+pub use manifest::Target;
 use manifest::pattern::Pattern;
 use manifest::pointer::Pointer;
 use manifest::selector::Selector;
@@ -35,25 +36,6 @@ pub enum Error {
     /// A rule takes away what tells an object apart, such as its name.
     #[error("failed to apply ignore rules: {0}")]
     Identity(NotAnObject),
-}
-
-/// Which objects a rule is for; every part that is empty fits all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
-    /// Regular expression for the API group.
-    pub group: String,
-    /// For the version.
-    pub version: String,
-    /// For the kind.
-    pub kind: String,
-    /// For the name.
-    pub name: String,
-    /// For the namespace.
-    pub namespace: String,
-    /// Selector of labels.
-    pub label_selector: String,
-    /// Selector of annotations.
-    pub annotation_selector: String,
 }
 
 /// Fields that are left alone in some objects.

@@ -1,6 +1,7 @@
 //! What a Kustomization asks for, parsed.
 
 use indexmap::IndexMap;
+pub use manifest::Target;
 
 use crate::substitute::{Unset, Variables};
 
@@ -45,19 +46,6 @@ pub struct Patch {
     pub patch: String,
     /// What it is for, where the patch itself does not say.
     pub target: Option<Target>,
-}
-
-/// Which objects a patch is for; empty fields mean any.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the names are those of the field")]
-pub struct Target {
-    pub group: String,
-    pub version: String,
-    pub kind: String,
-    pub name: String,
-    pub namespace: String,
-    pub label_selector: String,
-    pub annotation_selector: String,
 }
 
 /// A change of one image.

@@ -8,8 +8,8 @@ use api::kustomization::{
 };
 use apply::wait::Target as Awaited;
 use manifest::{Gvk, ObjectId};
-use plan::ignore::{Rule, Target};
-use render::request::{MissingComponents, Owner, PostBuild, Strategy, Target as PatchTarget};
+use plan::ignore::Rule;
+use render::request::{MissingComponents, Owner, PostBuild, Strategy};
 
 use super::reach::Destination;
 use super::source::Source;
@@ -176,32 +176,28 @@ fn rendering(key: &Key, spec: &KustomizationSpec) -> render::Request {
 }
 
 fn patch(patch: &api::kustomization::Patch) -> render::request::Patch {
-    let text = |text: Option<String>| text.unwrap_or_default();
-    let target = patch.target.clone().map(|target| PatchTarget {
-        group: text(target.group),
-        version: text(target.version),
-        kind: text(target.kind),
-        name: text(target.name),
-        namespace: text(target.namespace),
-        label_selector: text(target.label_selector),
-        annotation_selector: text(target.annotation_selector),
-    });
-    render::request::Patch { patch: patch.patch.clone(), target }
+    render::request::Patch {
+        patch: patch.patch.clone(),
+        target: patch.target.clone().map(target_of),
+    }
 }
 
 fn rule(rule: &IgnoreRule) -> Rule {
-    let text = |text: Option<String>| text.unwrap_or_default();
-    let target = rule.target.clone().unwrap_or_default();
-    let target = Target {
-        group: text(target.group),
-        version: text(target.version),
-        kind: text(target.kind),
-        name: text(target.name),
-        namespace: text(target.namespace),
-        label_selector: text(target.label_selector),
-        annotation_selector: text(target.annotation_selector),
-    };
+    let target = rule.target.clone().map(target_of).unwrap_or_default();
     Rule { paths: rule.paths.clone(), target }
+}
+
+fn target_of(selector: Selector) -> manifest::Target {
+    let text = |text: Option<String>| text.unwrap_or_default();
+    manifest::Target {
+        group: text(selector.group),
+        version: text(selector.version),
+        kind: text(selector.kind),
+        name: text(selector.name),
+        namespace: text(selector.namespace),
+        label_selector: text(selector.label_selector),
+        annotation_selector: text(selector.annotation_selector),
+    }
 }
 
 fn image(image: &api::kustomization::Image) -> render::request::Image {
