@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use api::kustomization::{
-    BuildMetadata, Decryption, IgnoreRule, KustomizationSpec, ObjectReference, SourceReference,
-    SubstituteReference, SubstituteStrategy,
+    BuildMetadata, Decryption, IgnoreRule, KustomizationSpec, ObjectReference, Selector,
+    SourceReference, SubstituteReference, SubstituteStrategy,
 };
 use apply::wait::Target as Awaited;
 use manifest::{Gvk, ObjectId};
