@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::args::Args;
 use crate::events::Events;
 use crate::foreign::Foreign;
+use crate::gates::ADDITIVE_READY_EXPR;
 use crate::kustomization::SourceSettings;
 use crate::metrics::Metrics;
 use crate::objects::Objects;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub object_level_identity: bool,
     /// Account that a source's cloud is asked as when it names none; none when empty.
     pub source_default_service_account: String,
+    /// Whether the built-in readiness of a dependency is judged beside its expression.
+    pub additive_ready_expr: bool,
     /// Account used when a Kustomization names none; none when empty.
     pub default_service_account: String,
     /// How long old artifacts are kept, and how many.
@@ -111,6 +114,7 @@ impl Settings {
             sources: SourceSettings::new(args),
             object_level_identity: args.object_level_identity(),
             source_default_service_account: args.source_default_service_account.clone(),
+            additive_ready_expr: args.gate(ADDITIVE_READY_EXPR),
             default_service_account: args.kustomization.default_service_account.clone(),
             retention: artifact::store::Retention {
                 age_max: args.artifact_retention_ttl,
@@ -196,6 +200,12 @@ impl Waiting {
             dependents.remove(dependent);
             !dependents.is_empty()
         });
+    }
+
+    /// Whether a Kustomization waits for another.
+    pub fn waits(&self, dependent: &Key) -> bool {
+        let waiting = self.by_dependency.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.values().any(|dependents| dependents.contains(dependent))
     }
 
     /// Who waits for a Kustomization.

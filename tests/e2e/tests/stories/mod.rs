@@ -2,6 +2,7 @@ mod apply;
 mod definitions;
 mod deletion;
 mod dependencies;
+mod expressions;
 mod force;
 mod foreign_registry;
 mod foreign_source;

@@ -11,13 +11,25 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("render", &["api", "kustomize", "manifest"]),
     ("artifact", &[]),
     ("cloud", &[]),
+    ("expression", &["api", "manifest"]),
     ("oci", &["artifact"]),
-    ("plan", &["manifest"]),
+    ("plan", &["expression", "manifest"]),
     ("apply", &["manifest", "plan"]),
     ("api", &[]),
     (
         "controller",
-        &["api", "apply", "artifact", "cloud", "kustomize", "manifest", "oci", "plan", "render"],
+        &[
+            "api",
+            "apply",
+            "artifact",
+            "cloud",
+            "expression",
+            "kustomize",
+            "manifest",
+            "oci",
+            "plan",
+            "render",
+        ],
     ),
     ("cli", &["api", "apply", "artifact", "kustomize", "manifest", "oci", "plan", "render"]),
 ];
@@ -26,7 +38,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 const TALKS_TO_A_CLUSTER: &[&str] = &["apply", "controller", "cli"];
 
 /// The crates that may not wait, read or print, and what stands for that in a manifest.
-const PURE: &[&str] = &["manifest", "kustomize", "plan", "render"];
+const PURE: &[&str] = &["manifest", "expression", "kustomize", "plan", "render"];
 const IMPURE_DEPENDENCIES: &[&str] =
     &["tokio", "tokio-util", "futures", "reqwest", "hyper", "axum", "kube", "tempfile", "tracing"];
 const IMPURE_WORDS: &[&str] = &[
