@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::sync::CONFIG_MAP;
 
-async fn allow(story: &Story, account: &str) {
+/// Makes an account that may do in the story's namespace what an admin may.
+pub(crate) async fn allow(story: &Story, account: &str) {
     let meta = |name: &str| json!({"name": name});
     story
         .apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(account)}))
