@@ -79,6 +79,14 @@ impl Story {
             .collect()
     }
 
+    /// One HTTP request, as any program makes it: status and body.
+    pub async fn http(&self, method: &str, url: &str) -> (u16, Vec<u8>) {
+        let client = reqwest::Client::new();
+        let method = method.parse().unwrap();
+        let answer = client.request(method, url).send().await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
+    }
+
     /// One HTTP request with headers: status, and the headers of the answer in lower case.
     pub async fn ask(
         &self,
