@@ -139,14 +139,12 @@ fn failures_say_what_the_reference_says() {
         kustomize build failed: accumulating resources: accumulation err='accumulating resources from 'gone.yaml': open /a/gone.yaml: no such file or directory': must build at directory: not a valid directory: evalsymlink failure on '/a/gone.yaml' : lstat /a/gone.yaml: no such file or directory
     "#]],
     );
-    let request = Request { components: vec!["https://h/x".into()], ..Request::default() };
-    check(
-        "# file: x.md\n",
-        &request,
-        &expect![[r#"
-        component path 'https://h/x' must be local and relative
-    "#]],
-    );
+    // ks D15
+    for path in ["https://h/x", "/abs", "git@h:x/y"] {
+        let request = Request { components: vec![path.into()], ..Request::default() };
+        let error = render::render(&files("# file: x.md\n"), &request).unwrap_err().to_string();
+        assert_eq!(error, format!("component path '{path}' must be local and relative"));
+    }
     let (components, missing_components) = (vec!["../c".into()], MissingComponents::Ignored);
     let request = Request { components, missing_components, ..Request::default() };
     check("# file: x.md\n", &request, &expect![""]);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt as _, pin_mut};
 use kube::api::{ListParams, Patch, PatchParams};
+use kube::runtime::watcher::{Config, Event, watcher};
 use serde_json::{Map, Value, json};
 
 use crate::{Story, condition};
@@ -77,6 +79,14 @@ impl Story {
             .collect()
     }
 
+    /// One HTTP request, as any program makes it: status and body.
+    pub async fn http(&self, method: &str, url: &str) -> (u16, Vec<u8>) {
+        let client = reqwest::Client::new();
+        let method = method.parse().unwrap();
+        let answer = client.request(method, url).send().await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
+    }
+
     /// One HTTP request with headers: status, and the headers of the answer in lower case.
     pub async fn ask(
         &self,
@@ -94,6 +104,24 @@ impl Story {
                 (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             };
         (answer.status().as_u16(), answer.headers().iter().map(named).collect())
+    }
+
+    /// Applies an object of one of our kinds, and gives every state of it that a watch tells of, up
+    /// to the first that `ends`.
+    pub async fn told(&self, object: &Value, ends: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let api = self.api(object["kind"].as_str().unwrap(), &self.namespace);
+        let events = watcher(api, Config::default());
+        pin_mut!(events);
+        while !matches!(events.next().await, Some(Ok(Event::InitDone))) {}
+        self.apply(object).await;
+        let mut states = Vec::new();
+        while !states.last().is_some_and(&ends) {
+            let Some(Ok(Event::Apply(state))) = events.next().await else { continue };
+            if state.metadata.name.as_deref() == object["metadata"]["name"].as_str() {
+                states.push(serde_json::to_value(state).unwrap());
+            }
+        }
+        states
     }
 
     /// Changes the status of an object by a merge patch, as somebody else.

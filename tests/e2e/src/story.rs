@@ -86,6 +86,9 @@ impl Story {
             "--health-addr=127.0.0.1:0".into(),
             "--interval-jitter-percentage=0".into(),
         ];
+        // What a story says itself counts.
+        let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+        flags.retain(|usual| !self.flags.iter().any(|own| name(own) == name(usual)));
         flags.extend(self.flags.iter().cloned());
         flags
     }
@@ -182,14 +185,6 @@ impl Story {
         let result =
             self.api(&kind, &self.namespace).patch(name, &params, &Patch::Apply(object)).await;
         result.err().map(|error| error.to_string()).unwrap_or_default()
-    }
-
-    /// One HTTP request, as any program makes it: status and body.
-    pub async fn http(&self, method: &str, url: &str) -> (u16, Vec<u8>) {
-        let client = reqwest::Client::new();
-        let method = method.parse().unwrap();
-        let answer = client.request(method, url).send().await.unwrap();
-        (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
     }
 
     /// Changes an object by a merge patch, as `manager`.

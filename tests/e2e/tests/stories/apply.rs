@@ -3,9 +3,11 @@
 use e2e::{Story, condition, inventory};
 use serde_json::{Value, json};
 
+use super::identity::allow;
 use super::sync::{CONFIG_MAP, roll_out, synced};
 
-fn definition(group: &str) -> String {
+/// A definition of Widgets in a group.
+pub(crate) fn definition(group: &str) -> String {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -53,7 +55,7 @@ async fn definitions_come_first_and_are_awaited() {
     );
 }
 
-/// ks G04, G05, G06, G07 and W15: all refused objects are named, nothing of their stage is written.
+/// ks G04, G06, G07 and W15: all refused objects are named, nothing of their stage is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_objects_are_all_named_and_their_stage_is_not_begun() {
     let story = synced("refused", &[("cm.yaml", CONFIG_MAP)], json!({})).await;
@@ -100,7 +102,77 @@ async fn refused_objects_are_all_named_and_their_stage_is_not_begun() {
         .await;
 }
 
-/// ks G08, G09, G30: fields of kubectl are taken over, fields of others stay.
+/// ks G03: who may bind no more than there is needs the roles before their bindings.
+#[tokio::test(flavor = "multi_thread")]
+async fn kinds_that_a_flag_names_come_before_the_rest() {
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: reader}\n\
+                rules: [{apiGroups: [\"\"], resources: [configmaps], verbs: [get]}]\n";
+    let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\n\
+                   metadata: {name: reader}\n\
+                   roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}\n\
+                   subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: u}]\n";
+    let mut story = Story::begin("custom").await;
+    allow(&story, "tenant").await;
+    story.push("latest", &[("binding.yaml", binding), ("role.yaml", role)]);
+    story.apply(&story.source(json!({}))).await;
+    story.apply(&story.kustomization("k", json!({"serviceAccountName": "tenant"}))).await;
+    let k = story.wait_failed("Kustomization", "k", "ReconciliationFailed").await;
+    let text = condition(&k, "Ready")["message"].as_str().unwrap().to_owned();
+    let start = format!(
+        "RoleBinding/{}/reader not found: rolebindings.rbac.authorization.k8s.io \"reader\" not found",
+        story.namespace
+    );
+    assert!(text.starts_with(&start), "{text}");
+
+    story.stop_operator().await;
+    story.set_flags(&["--custom-apply-stage-kinds=rbac.authorization.k8s.io/Role"]);
+    story.start_operator().await;
+    story.request("Kustomization", "k", "staged").await;
+    story.wait_ready("Kustomization", "k").await;
+}
+
+/// ks G05: what a stage has done before the next was refused stays, and the refusal says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_says_what_was_done_before_it() {
+    let story = Story::begin("partly").await;
+    let other = format!("{}-other", story.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {other}}}\n");
+    let service = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: {other}}}\n\
+         spec: {{ports: [{{port: 99999}}]}}\n"
+    );
+    story.push("latest", &[("n.yaml", &namespace), ("service.yaml", &service)]);
+    story.apply(&story.source(json!({}))).await;
+    story.apply(&story.kustomization("k", json!({"targetNamespace": null}))).await;
+    let k = story.wait_failed("Kustomization", "k", "ReconciliationFailed").await;
+    let text = condition(&k, "Ready")["message"].as_str().unwrap().to_owned();
+    assert!(text.starts_with(&format!("Service/{other}/a dry-run failed (Invalid): ")), "{text}");
+    assert_eq!(text.lines().last().unwrap(), format!("Namespace/{other} created"));
+    assert!(e2e::World::shared().try_kubectl(&["get", "namespace", &other]));
+}
+
+/// ks G15: what lives in no namespace is given none, whatever the spec's target is.
+#[tokio::test(flavor = "multi_thread")]
+async fn cluster_wide_objects_have_no_namespace_in_the_inventory() {
+    let story = Story::begin("wide").await;
+    let name = format!("{}-low", story.namespace);
+    let class = format!(
+        "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nvalue: 1\n\
+         metadata: {{name: {name}, annotations: {{kustomize.toolkit.fluxcd.io/ssa: IfNotPresent}}}}\n"
+    );
+    story.push("latest", &[("class.yaml", &class)]);
+    story.apply(&story.source(json!({}))).await;
+    story.apply(&story.kustomization("k", json!({}))).await;
+    let entries = [format!("_{name}_scheduling.k8s.io_PriorityClass")];
+    let k = story.wait_ready("Kustomization", "k").await;
+    assert_eq!(inventory(&k), entries);
+    let k = roll_out(&story, &[("class.yaml", &class.replace("value: 1", "value: 2"))]).await;
+    assert_eq!(inventory(&k), entries);
+    story.delete("Kustomization", "k").await;
+    story.wait_gone("Kustomization", "k").await;
+}
+
+/// ks G08, G09: fields of kubectl are taken over, fields of others stay.
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_corrected_and_foreign_fields_stay() {
     let story = synced("drift", &[("cm.yaml", CONFIG_MAP)], json!({})).await;

@@ -1,7 +1,7 @@
 //! dependsOn: order, and that waiting ends by the event that ends it. No story here moves the clock.
 
 use e2e::{Story, condition};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::sync::{CONFIG_MAP, synced};
 
@@ -77,4 +77,51 @@ async fn a_cycle_is_named_on_its_members_only() {
         })
         .await;
     super::sync::roll_out(&story, &[("cm.yaml", &map("cm", "v2"))]).await;
+}
+
+/// ks C06: the flag that keeps sources in their namespace says nothing of dependencies.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependency_may_live_in_another_namespace() {
+    let story = Story::begin_with("apart", &["--no-cross-namespace-refs"]).await;
+    story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
+    story.apply(&story.source(json!({}))).await;
+    let source = json!({"sourceRef": {"namespace": "default"}});
+    story.apply(&story.kustomization("source", source)).await;
+    story.wait_failed("Kustomization", "source", "AccessDenied").await;
+    let dependency = json!({"dependsOn": [{"name": "d", "namespace": "default"}]});
+    story.apply(&story.kustomization("k", dependency)).await;
+    // It is looked for there, and this operator sees its own namespace only.
+    let k = story.wait_failed("Kustomization", "k", "DependencyNotReady").await;
+    let text = condition(&k, "Ready")["message"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("dependency 'default/d' not found: "), "{text}");
+}
+
+/// ks C15 and W4: a dependency that repeats what it has applied keeps nobody waiting; one that is on
+/// its way to something else does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependency_that_repeats_itself_keeps_nobody_waiting() {
+    let story = synced("repeats", &[("cm.yaml", CONFIG_MAP)], json!({})).await;
+    let dependent = json!({"dependsOn": [{"name": "k"}], "namePrefix": "d-"});
+    story.apply(&story.kustomization("d", dependent)).await;
+    let k = story.wait_ready("Kustomization", "k").await;
+    story.wait_ready("Kustomization", "d").await;
+    let mut running = condition(&k, "Ready");
+    running["status"] = json!("Unknown");
+    running["reason"] = json!("Progressing");
+    let revision = &k["status"]["lastAppliedRevision"];
+    let attempt = async |revision: &Value| {
+        let status = json!({"conditions": [running], "lastAttemptedRevision": revision});
+        story.patch_status("Kustomization", "k", status).await;
+    };
+    attempt(&json!("latest@sha256:00")).await;
+    story.request("Kustomization", "d", "other").await;
+    story.wait_failed("Kustomization", "d", "DependencyNotReady").await;
+    attempt(revision).await;
+    story.request("Kustomization", "d", "same").await;
+    let d = story
+        .wait("Kustomization", "d", "run", |d| d["status"]["lastHandledReconcileAt"] == "same")
+        .await;
+    assert_eq!(condition(&d, "Ready")["status"], "True");
+    let k = story.get("Kustomization", "k").await.unwrap();
+    assert_eq!(condition(&k, "Ready")["status"], "Unknown", "it is still running");
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::sync::CONFIG_MAP;
 
-async fn allow(story: &Story, account: &str) {
+/// Makes an account that may do in the story's namespace what an admin may.
+pub(crate) async fn allow(story: &Story, account: &str) {
     let meta = |name: &str| json!({"name": name});
     story
         .apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(account)}))
@@ -96,6 +97,49 @@ async fn variables_are_substituted_in_order() {
     let text = "post build failed for 'ConfigMap.v1.[noGrp]/out2': envsubst error: variable substitution \
                 failed: variable not set (strict mode): \"missing\"";
     assert_eq!(condition(&k, "Ready")["message"], text);
+}
+
+/// ks E16 and W8: what a spec refers to is read once a run, however many objects there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_are_read_once_a_run() {
+    let story = Story::begin("reads").await;
+    let map = |i: usize| {
+        CONFIG_MAP.replace("name: cm", &format!("name: m{i}")).replace("key: v1", "key: '${a}'")
+    };
+    let maps: Vec<String> = (0..500).map(map).collect();
+    story.push("latest", &[("all.yaml", &maps.join("---\n"))]);
+    story.apply(&story.source(json!({}))).await;
+    for name in ["one", "two"] {
+        let data = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name}, "data": {"a": name}});
+        story.apply(&data).await;
+    }
+    let from = json!([{"kind": "ConfigMap", "name": "one"}, {"kind": "ConfigMap", "name": "two"}]);
+    let spec = json!({"postBuild": {"substitute": {"b": "x"}, "substituteFrom": from}});
+    story.apply(&story.kustomization("k", spec)).await;
+    story.wait_ready("Kustomization", "k").await;
+    assert_eq!(story.get("ConfigMap", "m499").await.unwrap()["data"]["key"], "two");
+    let reads = async || {
+        let url = format!("http://{}/metrics", story.operator().addresses.metrics);
+        let text = String::from_utf8(story.http("GET", &url).await.1).unwrap();
+        let line = |l: &&str| l.starts_with("rest_client_requests_total") && l.contains("\"GET\"");
+        let counts = text.lines().filter(line).map(|l| l.rsplit_once(' ').unwrap().1);
+        counts.map(|count| count.parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let reads_of_a_run = async |token: &str| {
+        let before = reads().await;
+        story.request("Kustomization", "k", token).await;
+        let handled = |k: &Value| k["status"]["lastHandledReconcileAt"] == token;
+        let k = story.wait("Kustomization", "k", token, handled).await;
+        assert_eq!(condition(&k, "Ready")["status"], "True");
+        reads().await - before
+    };
+    let with = reads_of_a_run("with").await;
+    let own = json!({"postBuild": {"substitute": {"a": "two"}, "substituteFrom": null}});
+    story.patch("Kustomization", "k", json!({"spec": own})).await;
+    story.wait_ready("Kustomization", "k").await;
+    let without = reads_of_a_run("without").await;
+    assert_eq!(with, without + 2);
 }
 
 /// The operator's rights are those of `config/rbac` and no more.

@@ -1,4 +1,5 @@
 mod apply;
+mod build;
 mod decrypt;
 mod definitions;
 mod deletion;

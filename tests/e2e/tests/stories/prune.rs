@@ -47,6 +47,52 @@ async fn what_left_the_source_goes_and_what_asks_to_stay_stays() {
     story.wait("Kustomization", "k", "trimmed", |k| inventory(k).len() == 1).await;
 }
 
+/// ks H09: the same object by another version of its kind is the same object.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_of_a_kind_is_the_same_object() {
+    let scaler = |version: &str| {
+        format!(
+            "apiVersion: autoscaling/{version}\nkind: HorizontalPodAutoscaler\n\
+             metadata: {{name: a}}\nspec:\n  maxReplicas: 2\n  \
+             scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: d}}\n"
+        )
+    };
+    let story = synced("versions", &[("a.yaml", &scaler("v1"))], json!({})).await;
+    let kind = "autoscaling/v2/HorizontalPodAutoscaler";
+    let before = story.get(kind, "a").await.unwrap();
+    let entry = |version: &str| {
+        let id = format!("{}_a_autoscaling_HorizontalPodAutoscaler", story.namespace);
+        json!([{"id": id, "v": version}])
+    };
+    let k = story.get("Kustomization", "k").await.unwrap();
+    assert_eq!(k["status"]["inventory"]["entries"], entry("v1"));
+    let k = roll_out(&story, &[("a.yaml", &scaler("v2"))]).await;
+    assert_eq!(k["status"]["inventory"]["entries"], entry("v2"));
+    let after = story.get(kind, "a").await.unwrap();
+    assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
+    let events = story.events("k").await;
+    assert!(!events.iter().any(|event| event.contains("deleted")), "{events:?}");
+}
+
+/// ks H11 and W14: a thousand objects go in one run, and one event names them all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_objects_go_at_once() {
+    const COUNT: usize = 1000;
+    let maps: Vec<String> = (0..COUNT).map(|i| map(&format!("m{i}"))).collect();
+    let story = synced("many", &[("all.yaml", &maps.join("---\n"))], json!({})).await;
+    let began = std::time::Instant::now();
+    let k = roll_out(&story, &[("README.md", "nothing here")]).await;
+    let took = began.elapsed();
+    e2e::say(&format!("{COUNT} objects were deleted in {took:?}"));
+    assert_eq!(inventory(&k), [""; 0]);
+    let event = story.wait_event("k", " deleted\n").await;
+    let deleted = event.lines().filter(|line| line.ends_with(" deleted"));
+    assert_eq!(deleted.count(), COUNT);
+    for name in ["m0", "m500", "m999"] {
+        story.wait_gone("ConfigMap", name).await;
+    }
+}
+
 /// ks H02, H03, D06: a rename creates before it deletes; without prune nothing goes; an empty build
 /// is valid and prunes everything.
 #[tokio::test(flavor = "multi_thread")]

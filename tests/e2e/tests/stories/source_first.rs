@@ -1,14 +1,10 @@
 //! OCIRepository: the first artifact, from the empty object to what is served.
 
 use e2e::{Story, condition};
-use futures::{StreamExt as _, pin_mut};
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::watcher::{Config, Event, watcher};
 use registry::layer;
 use serde_json::{Value, json};
 
-use super::sync::CONFIG_MAP;
+use super::sync::{CONFIG_MAP, in_order};
 
 const CONTENT: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
 
@@ -113,14 +109,6 @@ async fn an_index_is_stored_as_its_linux_amd64_child() {
 async fn the_way_to_the_first_artifact_is_told_in_the_contracts_words() {
     let story = Story::begin("way").await;
     let digest = story.push("6.1.6", &[("cm.yaml", CONFIG_MAP)]);
-    let gvk = GroupVersionKind::gvk("source.toolkit.fluxcd.io", "v1", "OCIRepository");
-    let resource = ApiResource::from_gvk(&gvk);
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(story.client.clone(), &story.namespace, &resource);
-    let events = watcher(api, Config::default());
-    pin_mut!(events);
-    while !matches!(events.next().await, Some(Ok(Event::InitDone))) {}
-    story.follow("src", json!({"ref": {"tag": "6.1.6"}})).await;
     let revision = format!("6.1.6@{digest}");
     let host = story.registry.host();
     let wanted = [
@@ -129,23 +117,14 @@ async fn the_way_to_the_first_artifact_is_told_in_the_contracts_words() {
         format!("building artifact: new revision '{revision}' for '{host}/app:6.1.6'"),
         format!("stored artifact for digest '{revision}'"),
     ];
-    let mut told: Vec<String> = Vec::new();
-    while told.last() != wanted.last() {
-        let Some(Ok(Event::Apply(object))) = events.next().await else { continue };
-        let object = serde_json::to_value(object).unwrap();
-        let texts =
-            ["Reconciling", "Ready"].map(|kind| condition(&object, kind)["message"].clone());
-        let texts = texts.iter().filter_map(Value::as_str);
-        told.extend(
-            texts
-                .filter(|text| told.last().is_none_or(|last| last != text))
-                .map(str::to_owned)
-                .collect::<Vec<_>>(),
-        );
-        told.dedup();
-    }
-    let mut rest = wanted.iter();
-    for text in &told {
-        assert!(rest.any(|step| step == text), "{text:?} has no place there: {told:#?}");
-    }
+    let object = story.source(json!({"ref": {"tag": "6.1.6"}}));
+    let is_last = |object: &Value| condition(object, "Ready")["message"] == wanted[3].as_str();
+    let states = story.told(&object, is_last).await;
+    let texts = |state: &Value| {
+        ["Reconciling", "Ready"].map(|kind| condition(state, kind)["message"].clone())
+    };
+    let texts = states.iter().flat_map(texts);
+    let mut told: Vec<String> = texts.filter_map(|text| text.as_str().map(str::to_owned)).collect();
+    told.dedup();
+    in_order(&told, &wanted);
 }

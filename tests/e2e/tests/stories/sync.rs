@@ -31,6 +31,14 @@ pub(crate) async fn roll_out(story: &Story, files: &[(&str, &str)]) -> Value {
         .await
 }
 
+/// Every text is one of those that are wanted, in their order; some of these may be missing.
+pub(crate) fn in_order(told: &[String], wanted: &[String]) {
+    let mut rest = wanted.iter();
+    for text in told {
+        assert!(rest.any(|step| step == text), "{text:?} has no place there: {told:#?}");
+    }
+}
+
 /// ks A01, A02, A05; oci A01, A02.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_stored_applied_and_reported() {
@@ -71,6 +79,37 @@ async fn a_push_is_stored_applied_and_reported() {
             &format!("Normal NewArtifact stored artifact with revision '{revision}'"),
         )
         .await;
+}
+
+/// ks A03: on its way to the first revision an object says nothing that the contract does not name,
+/// in the contract's order, and is not said to be Ready. Steps may be left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_to_the_first_revision_is_told_in_the_contracts_words() {
+    let story = Story::begin("told").await;
+    let digest = story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
+    story.apply(&story.source(json!({}))).await;
+    story.wait_ready("OCIRepository", "src").await;
+    let is_ready = |k: &Value| condition(k, "Ready")["status"] == "True";
+    let states = story.told(&story.kustomization("k", json!({})), is_ready).await;
+    let (last, before) = states.split_last().unwrap();
+    assert_eq!(condition(last, "Reconciling"), Value::Null);
+    let mut told: Vec<String> = Vec::new();
+    for state in before {
+        let reconciling = condition(state, "Reconciling");
+        let Some(text) = reconciling["message"].as_str() else { continue };
+        let ready = condition(state, "Ready");
+        assert_eq!(
+            (&ready["status"], &ready["reason"]),
+            (&json!("Unknown"), &json!("Progressing"))
+        );
+        assert_eq!(ready["message"], "Reconciliation in progress");
+        told.push(text.to_owned());
+    }
+    told.dedup();
+    assert!(!told.is_empty());
+    let wanted = ["Fetching manifests", "Building manifests", "Detecting drift"]
+        .map(|doing| format!("{doing} for revision latest@{digest} with a timeout of 30s"));
+    in_order(&told, &wanted);
 }
 
 /// ks A04, A05, G21: a run that changes nothing writes nothing to the objects.
