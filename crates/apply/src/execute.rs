@@ -1,11 +1,12 @@
 //! Carrying out plans, stage by stage (kustomization.md, 9.2 and 9.3).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use manifest::{GroupKind, Object, ObjectId, Value};
-use plan::health::{Health, health};
+use plan::health::{Health, Judge};
 use plan::inventory::Entry;
 use plan::ownership::takeover;
 use plan::stage::rank;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub custom_kinds: Vec<GroupKind>,
     /// How long the end of an object is awaited that is created anew.
     pub timeout: Duration,
+    /// Who says how an object is.
+    pub judge: Arc<Judge>,
 }
 
 /// What has been applied so far.
@@ -77,7 +80,7 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
         let observed = observed.await?;
         let now = self.timer.now();
         for live in observed.iter().filter_map(|(_, observed)| observed.live.as_ref()) {
-            self.applied.states.insert(live.id(), health(live, now));
+            self.applied.states.insert(live.id(), self.settings.judge.health(live, now));
         }
         Ok(Some((stage, plan::plan(observed, &self.settings.policy)?)))
     }
@@ -94,7 +97,9 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
         }
         let written = self.write(plan).await?;
         let now = self.timer.now();
-        self.applied.states.extend(written.iter().map(|object| (object.id(), health(object, now))));
+        let judge = &self.settings.judge;
+        let seen = written.iter().map(|object| (object.id(), judge.health(object, now)));
+        self.applied.states.extend(seen);
         let changes = plan.steps.iter().filter(|step| step.action.writes());
         self.applied.changes.extend(changes.map(ToString::to_string));
         Ok(())

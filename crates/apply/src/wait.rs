@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use manifest::ObjectId;
-use plan::health::{Health, health};
+use plan::health::{Health, Judge};
 
 use crate::cluster::Cluster;
 use crate::watch::Subscription;
@@ -46,7 +47,7 @@ pub struct Target {
 pub struct Unhealthy {
     /// Whether something failed for good before the time was over.
     pub early: bool,
-    /// The objects that are not Current, in order.
+    /// The objects that are not Current, in order; those that failed if that ended the wait.
     pub objects: Vec<(ObjectId, Health)>,
 }
 
@@ -78,6 +79,8 @@ pub struct Awaited {
     pub targets: Vec<Target>,
     /// Their health when they were last seen; who is not here has not been looked at.
     pub states: BTreeMap<ObjectId, Health>,
+    /// Who says how they are.
+    pub judge: Arc<Judge>,
 }
 
 impl Awaited {
@@ -89,7 +92,7 @@ impl Awaited {
     ) -> Result<(), Unhealthy> {
         let pending: Vec<_> =
             self.targets.iter().filter(|target| self.is_pending(target)).collect();
-        let read = read_all(cluster, pending, timer).await;
+        let read = read_all(cluster, pending, &self.judge, timer).await;
         self.states.extend(read);
         self.verdict()
     }
@@ -99,7 +102,7 @@ impl Awaited {
     }
 
     fn verdict(&self) -> Result<(), Unhealthy> {
-        let objects: Vec<_> = self
+        let mut objects: Vec<_> = self
             .targets
             .iter()
             .filter_map(|target| self.states.get_key_value(&target.id))
@@ -107,6 +110,8 @@ impl Awaited {
             .map(|(id, state)| (id.clone(), state.clone()))
             .collect();
         let early = objects.iter().any(|(_, state)| *state == Health::Failed);
+        // Who has failed is the news; the others would have been waited for.
+        objects.retain(|(_, state)| !early || *state == Health::Failed);
         if objects.is_empty() { Ok(()) } else { Err(Unhealthy { early, objects }) }
     }
 }
@@ -132,7 +137,7 @@ pub async fn wait<C: Cluster, T: Timer>(
             due = next_due(awaited, subscription, timer) => due,
             () = &mut deadline => return Err(unhealthy),
         };
-        let read = read_all(cluster, due, timer).await;
+        let read = read_all(cluster, due, &awaited.judge, timer).await;
         awaited.states.extend(read);
         verdict = awaited.verdict();
     }
@@ -142,9 +147,11 @@ pub async fn wait<C: Cluster, T: Timer>(
 async fn read_all<C: Cluster, T: Timer>(
     cluster: &C,
     targets: Vec<&Target>,
+    judge: &Judge,
     timer: &T,
 ) -> Vec<(ObjectId, Health)> {
-    let reads: Vec<_> = targets.into_iter().map(|target| read(cluster, target, timer)).collect();
+    let reads: Vec<_> =
+        targets.into_iter().map(|target| read(cluster, target, judge, timer)).collect();
     stream::iter(reads).buffer_unordered(CONCURRENCY).collect().await
 }
 
@@ -178,9 +185,14 @@ async fn next_due<'a, T: Timer>(
     }
 }
 
-async fn read<C: Cluster, T: Timer>(cluster: &C, target: &Target, timer: &T) -> (ObjectId, Health) {
+async fn read<C: Cluster, T: Timer>(
+    cluster: &C,
+    target: &Target,
+    judge: &Judge,
+    timer: &T,
+) -> (ObjectId, Health) {
     let state = match cluster.read(&target.id, &target.version).await {
-        Ok(Some(object)) => match health(&object, timer.now()) {
+        Ok(Some(object)) => match judge.health(&object, timer.now()) {
             // Established is not yet served: what follows would not find the kind.
             Health::Current if !cluster.serves(&object).await => Health::InProgress,
             state => state,

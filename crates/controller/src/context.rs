@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::args::Args;
 use crate::events::Events;
 use crate::foreign::Foreign;
+use crate::gates::ADDITIVE_READY_EXPR;
 use crate::kustomization::{DecryptionArgs, SourceSettings};
 use crate::metrics::Metrics;
 use crate::objects::Objects;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub decryption: DecryptionArgs,
     /// Namespace that the operator runs in.
     pub runtime_namespace: String,
+    /// Whether the built-in readiness of a dependency is judged beside its expression.
+    pub additive_ready_expr: bool,
     /// Account used when a Kustomization names none; none when empty.
     pub default_service_account: String,
     /// How long old artifacts are kept, and how many.
@@ -115,6 +118,7 @@ impl Settings {
             sources: SourceSettings::new(args),
             object_level_identity: args.object_level_identity(),
             source_default_service_account: args.source_default_service_account.clone(),
+            additive_ready_expr: args.gate(ADDITIVE_READY_EXPR),
             default_service_account: args.kustomization.default_service_account.clone(),
             decryption: args.kustomization.decryption.clone(),
             runtime_namespace: args.runtime_namespace.clone(),
@@ -202,6 +206,12 @@ impl Waiting {
             dependents.remove(dependent);
             !dependents.is_empty()
         });
+    }
+
+    /// Whether a Kustomization waits for another.
+    pub fn waits(&self, dependent: &Key) -> bool {
+        let waiting = self.by_dependency.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.values().any(|dependents| dependents.contains(dependent))
     }
 
     /// Who waits for a Kustomization.

@@ -6,9 +6,12 @@ use std::str::FromStr;
 /// Lets objects name an account that a cloud is asked as.
 pub const OBJECT_LEVEL_IDENTITY: &str = "ObjectLevelWorkloadIdentity";
 
+/// Has the built-in readiness of a dependency judged beside its `readyExpr`.
+pub const ADDITIVE_READY_EXPR: &str = "AdditiveCELDependencyCheck";
+
 /// The names, and the only value that is acted on where there is only one.
 const GATES: [(&str, Option<bool>); 12] = [
-    ("AdditiveCELDependencyCheck", None),
+    (ADDITIVE_READY_EXPR, None),
     ("CacheSecretsAndConfigMaps", None),
     ("CancelHealthCheckOnNewRevision", None),
     ("DirectSourceFetch", None),

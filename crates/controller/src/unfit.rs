@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::duration::{GoDuration, InvalidDuration};
 use oci::reference::InvalidReference;
+use plan::health::Unusable;
 
 /// Why a spec cannot be acted on. Its object is stalled: nothing is retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum Unfit {
         /// Why.
         source: InvalidDuration,
     },
+    /// A health check by expressions.
+    #[error("Reconciliation failed terminally due to configuration error: {0}")]
+    HealthCheck(Unusable),
     /// The address of a source.
     #[error("URL validation failed for '{url}'")]
     Url {
@@ -33,12 +37,16 @@ pub enum Unfit {
     },
 }
 
+/// Reason when an expression cannot be read.
+pub const INVALID_EXPRESSION: &str = "InvalidCELExpression";
+
 impl Unfit {
     /// The reason of the condition.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Field(_) => "FieldNotSupported",
             Self::Duration { .. } => "InvalidSpec",
+            Self::HealthCheck(_) => INVALID_EXPRESSION,
             Self::Url { .. } => "URLInvalid",
         }
     }

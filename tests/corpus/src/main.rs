@@ -13,6 +13,7 @@ use report::Report;
 mod bench_source;
 mod build;
 mod cluster;
+mod expressions;
 mod recorded;
 mod replay;
 mod report;
@@ -26,6 +27,9 @@ type Table = fn(&Path) -> anyhow::Result<Option<Report>>;
 const TABLES: &[(&str, Table)] = &[
     ("durations", cluster::durations),
     ("kstatus", cluster::kstatus),
+    ("cel_by_hand", expressions::cel_by_hand),
+    ("cel", expressions::cel),
+    ("cel_health", expressions::cel_health),
     ("normalize", cluster::normalize),
     ("apply_order", cluster::apply_order),
     ("inventory_ids", cluster::inventory_ids),

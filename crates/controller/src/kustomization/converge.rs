@@ -14,7 +14,7 @@ use kube::Api;
 use kube::api::DynamicObject;
 use kustomize::files::Memory;
 use manifest::Object;
-use plan::health::Health;
+use plan::health::{Health, Judge};
 use plan::ignore::Rules;
 use plan::inventory::{Entry, stale, union};
 use plan::prune::Owner;
@@ -192,7 +192,8 @@ async fn apply(
     if !applied.changes.is_empty() {
         attempt.happened(&applied.changes.join("\n"));
     }
-    let awaited = Awaited { targets: applied.targets, states: applied.states };
+    let judge = Arc::clone(&attempt.request.judge);
+    let awaited = Awaited { targets: applied.targets, states: applied.states, judge };
     Ok(Applied { entries: applied.entries, changes: applied.changes, awaited })
 }
 
@@ -206,6 +207,7 @@ fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> 
         policy: Policy { ignored, override_managers, force: request.force },
         custom_kinds: flags.custom_kinds.clone(),
         timeout: request.timeout,
+        judge: Arc::clone(&request.judge),
     })
 }
 
@@ -240,7 +242,7 @@ async fn run_stages<'a>(
         }
         stages.execute(&plan).await.map_err(|error| failed(error, log(stages)))?;
         if stage.is_awaited() {
-            let awaited = changed(&plan, stages);
+            let awaited = changed(&plan, stages, &attempt.request.judge);
             attempt
                 .await_stage(reach, awaited)
                 .await
@@ -262,11 +264,15 @@ fn terminating(plan: &Plan, states: &BTreeMap<manifest::ObjectId, Health>) -> Op
 }
 
 /// What the next stage waits for: what this one created or changed (W13).
-fn changed<C, T>(plan: &Plan, stages: &Stages<'_, C, T>) -> Awaited {
+fn changed<C, T>(plan: &Plan, stages: &Stages<'_, C, T>, judge: &Arc<Judge>) -> Awaited {
     let changed: Vec<_> =
         plan.steps.iter().filter(|s| s.action.writes()).map(|s| s.object.id()).collect();
     let targets = stages.applied.targets.iter().filter(|target| changed.contains(&target.id));
-    Awaited { targets: targets.cloned().collect(), states: stages.applied.states.clone() }
+    Awaited {
+        targets: targets.cloned().collect(),
+        states: stages.applied.states.clone(),
+        judge: Arc::clone(judge),
+    }
 }
 
 async fn prune_stale(

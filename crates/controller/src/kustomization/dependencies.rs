@@ -2,33 +2,89 @@
 
 use api::condition::{ConditionStatus, READY};
 use api::kustomization::{KustomizationSpec, KustomizationStatus};
+use expression::{Error, Expression};
 use kube::api::DynamicObject;
 
-use super::request;
+use super::request::{self, Dependency};
 use super::source::Source;
 use crate::objects::{generation, part};
 use crate::runtime::cache::{Cache, Key};
 
-/// Why a Kustomization has to wait, in the words of its condition; `None` when it has not.
-///
-/// `source` and `revision` are those of the Kustomization that depends.
-pub(super) fn obstacle(
-    cache: &Cache,
-    key: &Key,
-    dependencies: &[Key],
-    source: (&Source, &str),
-) -> Option<String> {
-    if let Some(path) = cycle(cache, key, dependencies) {
+/// Why a Kustomization cannot start, in the words of its condition.
+pub(super) enum Obstacle {
+    /// It has to wait.
+    NotReady(String),
+    /// An expression cannot be read.
+    Invalid(String),
+}
+
+/// The Kustomization that depends, and what it depends on.
+pub(super) struct Dependent<'a> {
+    pub(super) object: &'a DynamicObject,
+    pub(super) dependencies: &'a [Dependency],
+    /// Its source and the revision that this offers.
+    pub(super) source: (&'a Source, &'a str),
+    /// Whether our own rules hold beside an expression (gate `AdditiveCELDependencyCheck`).
+    pub(super) additive: bool,
+}
+
+/// Why a Kustomization cannot start; `None` when it can.
+pub(super) fn obstacle(cache: &Cache, dependent: &Dependent<'_>) -> Option<Obstacle> {
+    let key = Key::of(dependent.object);
+    let keys: Vec<_> = dependent.dependencies.iter().map(|d| d.key.clone()).collect();
+    if let Some(path) = cycle(cache, &key, &keys) {
         let path: Vec<String> = path.iter().map(ToString::to_string).collect();
-        return Some(format!("circular dependency detected: {}", path.join(" -> ")));
+        let text = format!("circular dependency detected: {}", path.join(" -> "));
+        return Some(Obstacle::NotReady(text));
     }
-    dependencies.iter().find_map(|dependency| match cache.get(dependency) {
-        None => Some(format!(
-            "dependency '{dependency}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{}\" not found",
-            dependency.name
-        )),
-        Some(object) => unready(dependency, &object, source),
+    dependent.dependencies.iter().find_map(|dependency| {
+        let key = &dependency.key;
+        let Some(object) = cache.get(key) else {
+            return Some(Obstacle::NotReady(format!(
+                "dependency '{key}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{}\" not found",
+                key.name
+            )));
+        };
+        if let Some(text) = &dependency.ready_expr {
+            match judged(text, dependent.object, &object) {
+                Ok(true) if !dependent.additive => return None,
+                Ok(true) => {}
+                Ok(false) => {
+                    return Some(Obstacle::NotReady(format!(
+                        "dependency '{key}' is not ready according to readyExpr eval"
+                    )));
+                }
+                Err(error @ (Error::Evaluation { .. } | Error::NotTrueOrFalse(_))) => {
+                    return Some(Obstacle::NotReady(error.to_string()));
+                }
+                // The reference says twice that it will not try again.
+                Err(error) => {
+                    return Some(Obstacle::Invalid(format!(
+                        "Reconciliation failed terminally due to configuration error: terminal \
+                         error: failed to evaluate dependency {}: {error}",
+                        key.name
+                    )));
+                }
+            }
+        }
+        unready(key, &object, dependent.source).map(Obstacle::NotReady)
     })
+}
+
+/// Whether an expression holds of a Kustomization (`self`) and its dependency (`dep`).
+fn judged(
+    text: &str,
+    dependent: &DynamicObject,
+    dependency: &DynamicObject,
+) -> Result<bool, Error> {
+    let expression = Expression::parse_bool(text, &["self", "dep"])?;
+    let (dependent, dependency) = (tree(dependent), tree(dependency));
+    expression.holds(&[("self", &dependent), ("dep", &dependency)])
+}
+
+fn tree(object: &DynamicObject) -> manifest::Value {
+    // An object from the server has only text as keys, so it can always be written.
+    serde_json::to_value(object).unwrap_or_default().into()
 }
 
 fn unready(key: &Key, object: &DynamicObject, source: (&Source, &str)) -> Option<String> {

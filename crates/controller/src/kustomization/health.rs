@@ -1,5 +1,6 @@
 //! Waiting for health: what is awaited, for how long, and what ends the wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use apply::Reach;
@@ -29,7 +30,8 @@ pub(super) async fn await_health(
         Checks::None => return Ok(None),
         Checks::Applied => (applied.awaited, Ownership::Ours),
         Checks::Named(targets) => {
-            let awaited = Awaited { targets: targets.clone(), ..Awaited::default() };
+            let judge = Arc::clone(&attempt.request.judge);
+            let awaited = Awaited { targets: targets.clone(), judge, ..Awaited::default() };
             (awaited, Ownership::Foreign)
         }
     };

@@ -33,8 +33,10 @@ use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
+use crate::unfit::INVALID_EXPRESSION;
 pub(crate) use args::{DecryptionArgs, KustomizationArgs};
 use converge::{Attempt, Failure, converge};
+use dependencies::{Dependent, Obstacle};
 use report::{happening, record, with_commit_status};
 use request::Request;
 pub(crate) use source::SourceSettings;
@@ -83,7 +85,7 @@ async fn advance(
     let spec: KustomizationSpec = match part(&object, "spec") {
         Ok(spec) => spec,
         Err(error) => {
-            return end.stalled("InvalidSpec", &format!("spec is malformed: {error}")).await;
+            return end.stalled("InvalidSpec", &format!("spec is malformed: {error}"), "").await;
         }
     };
     if spec.suspend == Some(true) {
@@ -93,7 +95,9 @@ async fn advance(
     }
     let request = match Request::parse(key, &spec, &context.settings.default_service_account) {
         Ok(request) => request,
-        Err(unfit) => return end.stalled(unfit.reason(), &artifact::text::explain(&unfit)).await,
+        Err(unfit) => {
+            return end.stalled(unfit.reason(), &artifact::text::explain(&unfit), "").await;
+        }
     };
     if let Some(message) = decrypt::closed_gate(context, &request) {
         return end.gate_closed(message).await;
@@ -102,13 +106,23 @@ async fn advance(
         Ok(artifact) => artifact,
         Err(obstacle) => return obstacle.report(&end, &request).await,
     };
-    context.waiting.begin(key, request.dependencies.iter());
-    let source = (&request.source, artifact.revision.as_str());
-    let cache = &context.kustomizations.cache;
-    if let Some(text) = dependencies::obstacle(cache, key, &request.dependencies, source) {
-        return end.dependency_not_ready(&request, &artifact, text).await;
+    context.waiting.begin(key, request.dependencies.iter().map(|dependency| &dependency.key));
+    let dependent = Dependent {
+        object: &object,
+        dependencies: &request.dependencies,
+        source: (&request.source, &artifact.revision),
+        additive: context.settings.additive_ready_expr,
+    };
+    match dependencies::obstacle(&context.kustomizations.cache, &dependent) {
+        Some(Obstacle::NotReady(text)) => {
+            return end.dependency_not_ready(&request, &artifact, text).await;
+        }
+        Some(Obstacle::Invalid(text)) => {
+            context.waiting.end(key);
+            return end.stalled(INVALID_EXPRESSION, &text, &artifact.revision).await;
+        }
+        None => context.waiting.end(key),
     }
-    context.waiting.end(key);
     context.begun.with(key, &artifact.revision, &artifact.digest);
     let run = begin(&object, &request, &artifact);
     let stored = entries(&status);
@@ -206,8 +220,10 @@ impl End<'_> {
         }
     }
 
-    async fn stalled(&self, reason: &str, message: &str) -> kube::Result<Requeue> {
-        record(self.context, &self.object, happening(Severity::Error, reason, message, ("", None)));
+    /// Nothing is tried again until something changes. `revision` is empty where none is known yet.
+    async fn stalled(&self, reason: &str, message: &str, revision: &str) -> kube::Result<Requeue> {
+        let facts = (revision, None);
+        record(self.context, &self.object, happening(Severity::Error, reason, message, facts));
         let (reason, message) = (reason.to_owned(), message.to_owned());
         self.write(&Outcome::Stalled { reason, message }).await?;
         Ok(Requeue::OnChange)

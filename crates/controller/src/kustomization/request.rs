@@ -1,5 +1,6 @@
 //! What a Kustomization asks for: its spec, parsed once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::kustomization::{
@@ -8,6 +9,7 @@ use api::kustomization::{
 };
 use apply::wait::Target as Awaited;
 use manifest::{Gvk, ObjectId};
+use plan::health::{Check, Judge};
 use plan::ignore::Rule;
 use render::request::{MissingComponents, Owner, PostBuild, Strategy};
 
@@ -26,7 +28,7 @@ pub(super) struct Request {
     pub(super) retry_interval: Duration,
     pub(super) timeout: Duration,
     pub(super) source: Source,
-    pub(super) dependencies: Vec<Key>,
+    pub(super) dependencies: Vec<Dependency>,
     pub(super) render: render::Request,
     pub(super) substitute_from: Vec<SubstituteReference>,
     /// How encrypted files and objects are decrypted, if they are.
@@ -37,7 +39,17 @@ pub(super) struct Request {
     /// Fields whose drift is left alone.
     pub(super) ignore: Vec<Rule>,
     pub(super) checks: Checks,
+    /// Who says how an object is.
+    pub(super) judge: Arc<Judge>,
     pub(super) destination: Destination,
+}
+
+/// A Kustomization that must be ready first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Dependency {
+    pub(super) key: Key,
+    /// What says that it is, instead of our own rules.
+    pub(super) ready_expr: Option<String>,
 }
 
 /// Whose health is awaited.
@@ -53,15 +65,10 @@ pub(super) enum Checks {
 
 /// Refuses fields that this version does not act on.
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Unfit> {
-    let ready_expr = spec.depends_on.iter().flatten().any(|d| d.ready_expr.is_some());
-    refuse(&[
-        (
-            spec.kube_config.as_ref().is_some_and(|c| c.config_map_ref.is_some()),
-            "kubeConfig.configMapRef",
-        ),
-        (spec.health_check_exprs.as_ref().is_some_and(|l| !l.is_empty()), "healthCheckExprs"),
-        (ready_expr, "dependsOn[].readyExpr"),
-    ])
+    refuse(&[(
+        spec.kube_config.as_ref().is_some_and(|c| c.config_map_ref.is_some()),
+        "kubeConfig.configMapRef",
+    )])
 }
 
 impl Request {
@@ -86,7 +93,12 @@ impl Request {
             retry_interval: optional("retryInterval", &spec.retry_interval)?.unwrap_or(interval),
             timeout: timeout(spec)?,
             source: source(key, spec),
-            dependencies: dependencies.map(|d| in_namespace(&d.namespace, &d.name)).collect(),
+            dependencies: dependencies
+                .map(|d| Dependency {
+                    key: in_namespace(&d.namespace, &d.name),
+                    ready_expr: d.ready_expr.clone().filter(|text| !text.is_empty()),
+                })
+                .collect(),
             render: rendering(key, spec),
             substitute_from: substitute_from(spec),
             decryption: spec.decryption.clone(),
@@ -94,6 +106,7 @@ impl Request {
             force: spec.force == Some(true),
             ignore: spec.ignore.iter().flatten().map(rule).collect(),
             checks: checks(key, spec),
+            judge: Arc::new(judge(spec)?),
             destination: Destination::new(key, spec, default_account),
         })
     }
@@ -141,6 +154,24 @@ fn checks(key: &Key, spec: &KustomizationSpec) -> Checks {
         .filter(|target| target.id != itself)
         .collect();
     if targets.is_empty() { Checks::None } else { Checks::Named(targets) }
+}
+
+/// Health checks by expressions. Reading them is all that can go wrong with them before they are
+/// asked, so it is done before anything else is (kustomization.md, 3).
+fn judge(spec: &KustomizationSpec) -> Result<Judge, Unfit> {
+    let checks: Vec<_> = spec
+        .health_check_exprs
+        .iter()
+        .flatten()
+        .map(|check| Check {
+            api_version: check.api_version.clone(),
+            kind: check.kind.clone().unwrap_or_default(),
+            in_progress: check.in_progress.clone(),
+            failed: check.failed.clone(),
+            current: check.current.clone(),
+        })
+        .collect();
+    Judge::new(&checks).map_err(Unfit::HealthCheck)
 }
 
 fn target(reference: &ObjectReference) -> Awaited {
@@ -257,7 +288,7 @@ mod tests {
     fn defaults_come_from_the_object_itself() {
         let request = parse(json!({"dependsOn": [{"name": "a"}, {"name": "b", "namespace": "x"}]}));
         let Ok(request) = request else { unreachable!("it is fit") };
-        let names: Vec<String> = request.dependencies.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = request.dependencies.iter().map(|d| d.key.to_string()).collect();
         assert_eq!(names, ["ns/a", "x/b"]);
         assert_eq!(request.source.key.to_string(), "ns/src");
         assert_eq!(request.retry_interval, request.interval);
@@ -282,10 +313,9 @@ mod tests {
 
     #[test]
     fn every_field_that_is_not_built_yet_is_named() {
-        for (fields, name) in [
-            (json!({"kubeConfig": {"configMapRef": {"name": "x"}}}), "kubeConfig.configMapRef"),
-            (json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}), "dependsOn[].readyExpr"),
-        ] {
+        for (fields, name) in
+            [(json!({"kubeConfig": {"configMapRef": {"name": "x"}}}), "kubeConfig.configMapRef")]
+        {
             assert_eq!(parse(fields).map(drop), Err(Unfit::Field(name)));
         }
         assert!(parse(json!({"force": false, "ignore": []})).is_ok());

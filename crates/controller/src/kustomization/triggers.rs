@@ -16,9 +16,14 @@ pub(crate) fn seen(context: &Context, before: Option<&DynamicObject>, after: &Dy
     if asks(before, after) {
         context.kustomizations.queue.add(key.clone(), &cause);
     }
-    if before.is_none_or(|before| outcome(before) != outcome(after)) {
-        wake_dependents(context, &key);
+    if before.is_some_and(|before| relabelled(before, after))
+        && has_expression(after)
+        && context.waiting.waits(&key)
+    {
+        context.kustomizations.queue.add(key.clone(), &cause);
     }
+    let news = before.is_none_or(|before| outcome(before) != outcome(after));
+    wake_dependents(context, &key, news);
 }
 
 /// A Kustomization is gone.
@@ -26,13 +31,29 @@ pub(crate) fn gone(context: &Context, object: &DynamicObject) {
     let key = Key::of(object);
     context.metrics.forget("Kustomization", &key);
     context.kustomizations.queue.add(key.clone(), &format!("Kustomization/{key}"));
-    wake_dependents(context, &key);
+    wake_dependents(context, &key, true);
 }
 
-fn wake_dependents(context: &Context, dependency: &Key) {
+/// Wakes who waits for a Kustomization: everyone at `news` of its outcome, at any change whoever
+/// judges it by an expression, which may look at every field.
+fn wake_dependents(context: &Context, dependency: &Key, news: bool) {
+    let cache = &context.kustomizations.cache;
     for dependent in context.waiting.dependents(dependency) {
-        context.kustomizations.queue.add(dependent, &format!("Kustomization/{dependency}"));
+        if news || cache.get(&dependent).is_some_and(|object| has_expression(&object)) {
+            context.kustomizations.queue.add(dependent, &format!("Kustomization/{dependency}"));
+        }
     }
+}
+
+/// Whether a Kustomization judges a dependency by an expression.
+fn has_expression(object: &DynamicObject) -> bool {
+    let dependencies = object.data["spec"]["dependsOn"].as_array();
+    dependencies.into_iter().flatten().any(|dependency| dependency["readyExpr"].is_string())
+}
+
+fn relabelled(before: &DynamicObject, after: &DynamicObject) -> bool {
+    let (before, after) = (&before.metadata, &after.metadata);
+    before.labels != after.labels || before.annotations != after.annotations
 }
 
 /// What dependents judge.

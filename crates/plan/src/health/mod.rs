@@ -1,12 +1,14 @@
 //! Health: from an object to what can be said of it (kustomization.md, 11.2).
 
 mod builtin;
+mod custom;
 mod fields;
 
 use std::fmt;
 
 use manifest::Object;
 
+pub use custom::{Check, Judge, Unusable};
 use fields::{Malformed, conditions, integer, text};
 
 /// What can be said of an object, in the words of kstatus.

@@ -3,6 +3,7 @@ mod decrypt;
 mod definitions;
 mod deletion;
 mod dependencies;
+mod expressions;
 mod force;
 mod foreign_registry;
 mod foreign_source;

@@ -12,8 +12,9 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("render", &["api", "kustomize", "manifest", "sops"]),
     ("artifact", &[]),
     ("cloud", &[]),
+    ("expression", &["api", "manifest"]),
     ("oci", &["artifact"]),
-    ("plan", &["manifest"]),
+    ("plan", &["expression", "manifest"]),
     ("apply", &["manifest", "plan"]),
     ("api", &[]),
     (
@@ -23,6 +24,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "apply",
             "artifact",
             "cloud",
+            "expression",
             "kustomize",
             "manifest",
             "oci",
@@ -38,7 +40,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 const TALKS_TO_A_CLUSTER: &[&str] = &["apply", "controller", "cli"];
 
 /// The crates that may not wait, read or print, and what stands for that in a manifest.
-const PURE: &[&str] = &["manifest", "kustomize", "sops", "plan", "render"];
+const PURE: &[&str] = &["manifest", "expression", "kustomize", "sops", "plan", "render"];
 const IMPURE_DEPENDENCIES: &[&str] =
     &["tokio", "tokio-util", "futures", "reqwest", "hyper", "axum", "kube", "tempfile", "tracing"];
 const IMPURE_WORDS: &[&str] = &[
