@@ -80,6 +80,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// A call of the function that an operator stands for.
+    pub(crate) fn operator(name: &str, arguments: Vec<Expr>) -> Self {
+        Self::Call { name: name.to_owned(), target: None, arguments }
+    }
+
     /// The nodes directly below, in the order in which the reference plans them.
     pub(crate) fn children(&self) -> Vec<&Expr> {
         match self {

@@ -42,7 +42,7 @@ pub(crate) fn convert(name: &str, value: &Value) -> Result<Value> {
             let span: GoDuration = text.parse().map_err(|_| impossible())?;
             Ok(Value::Duration(span.nanoseconds()))
         }
-        ("timestamp", Value::Int(seconds)) => time::from_seconds(*seconds),
+        ("timestamp", Value::Int(seconds)) => time::from_seconds(*seconds, 0),
         ("timestamp", Value::Text(text)) => {
             time::parse_timestamp(text).unwrap_or_else(|| Err(impossible()))
         }

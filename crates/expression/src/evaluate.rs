@@ -30,60 +30,72 @@ impl Evaluation {
         found.map(|(_, value)| value.clone())
     }
 
+    /// Each kind of node has a function of its own, so that deep trees need little stack.
     fn value(&mut self, expr: &Expr) -> Result<Value> {
         self.budget.step()?;
         match &expr.kind {
             Kind::Constant(value) => Ok(value.clone()),
             Kind::Name(name) => self.named(name),
-            Kind::Select { operand, field, optional } => {
-                if let Some(result) = self.qualified(operand, field, *optional) {
-                    return result;
-                }
-                let operand = self.value(operand)?;
-                select(operand, &Value::from(field.as_str()), *optional)
-            }
-            Kind::Has { operand, field } => {
-                if let Some(Err(fault)) = self.qualified(operand, field, false) {
-                    return Err(fault);
-                }
-                let operand = self.value(operand)?;
-                has(&operand, &Value::from(field.as_str())).map(Value::Bool)
-            }
-            Kind::Index { operand, index, optional } => {
-                if let Kind::Constant(Value::Text(field)) = &index.kind
-                    && let Some(result) = self.qualified(operand, field, *optional)
-                {
-                    return result;
-                }
-                let operand = self.value(operand)?;
-                let index = self.value(index)?;
-                select(operand, &index, *optional)
-            }
+            Kind::Select { operand, field, optional } => self.select(operand, field, *optional),
+            Kind::Has { operand, field } => self.has(operand, field),
+            Kind::Index { operand, index, optional } => self.index(operand, index, *optional),
             Kind::Call { name, target, arguments } => self.call(name, target.as_deref(), arguments),
             Kind::Logic { any, terms } => self.logic(*any, terms),
-            Kind::Choice(parts) => {
-                let [condition, yes, no] = &**parts;
-                match self.value(condition)? {
-                    Value::Bool(true) => self.value(yes),
-                    Value::Bool(false) => self.value(no),
-                    _ => Err(Fault::no_overload()),
-                }
-            }
+            Kind::Choice(parts) => self.choice(parts),
             Kind::List(items) => self.list(items),
             Kind::Map(pairs) => self.map(pairs),
             Kind::Message { name, fields } => self.message(name, fields),
             Kind::Fold(fold) => self.fold(fold),
             Kind::Unwrap { target, variable, body, flat } => {
-                let Value::Optional(inner) = self.value(target)? else {
-                    return Err(Fault::no_overload());
-                };
-                let Some(inner) = inner else { return Ok(Value::Optional(None)) };
-                self.variables.push((variable.clone(), (*inner).clone()));
-                let result = self.value(body);
-                self.variables.pop();
-                result.map(|value| if *flat { value } else { Value::optional(Some(value)) })
+                self.unwrap(target, (variable, body), *flat)
             }
         }
+    }
+
+    fn select(&mut self, operand: &Expr, field: &str, optional: bool) -> Result<Value> {
+        if let Some(result) = self.qualified(operand, field, optional) {
+            return result;
+        }
+        select(self.value(operand)?, &Value::from(field), optional)
+    }
+
+    fn has(&mut self, operand: &Expr, field: &str) -> Result<Value> {
+        if let Some(Err(fault)) = self.qualified(operand, field, false) {
+            return Err(fault);
+        }
+        has(&self.value(operand)?, &Value::from(field)).map(Value::Bool)
+    }
+
+    fn index(&mut self, operand: &Expr, index: &Expr, optional: bool) -> Result<Value> {
+        if let Kind::Constant(Value::Text(field)) = &index.kind
+            && let Some(result) = self.qualified(operand, field, optional)
+        {
+            return result;
+        }
+        let operand = self.value(operand)?;
+        select(operand, &self.value(index)?, optional)
+    }
+
+    fn choice(&mut self, [condition, yes, no]: &[Expr; 3]) -> Result<Value> {
+        match self.value(condition)? {
+            Value::Bool(true) => self.value(yes),
+            Value::Bool(false) => self.value(no),
+            _ => Err(Fault::no_overload()),
+        }
+    }
+
+    fn unwrap(
+        &mut self,
+        target: &Expr,
+        (variable, body): (&str, &Expr),
+        flat: bool,
+    ) -> Result<Value> {
+        let Value::Optional(inner) = self.value(target)? else {
+            return Err(Fault::no_overload());
+        };
+        let Some(inner) = inner else { return Ok(Value::Optional(None)) };
+        let value = self.with(variable, &inner, body)?;
+        Ok(if flat { value } else { Value::optional(Some(value)) })
     }
 
     fn named(&self, name: &str) -> Result<Value> {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::tz::Offset;
-
 use crate::fault::{Fault, Result};
+use crate::time;
 use crate::types::Type;
 use crate::value::Value;
 
@@ -120,8 +119,7 @@ impl Message {
         Ok(match self {
             Self::Timestamp => {
                 let nanos = i32::try_from(nanos).map_err(|_| Fault::of("timestamp overflow"))?;
-                let at = jiff::Timestamp::new(seconds, nanos);
-                Value::Timestamp(at.map_err(|_| Fault::of("timestamp overflow"))?, Offset::UTC)
+                time::from_seconds(seconds, nanos)?
             }
             Self::Duration => {
                 let total = seconds.checked_mul(1_000_000_000).and_then(|s| s.checked_add(nanos));

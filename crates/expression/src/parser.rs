@@ -33,19 +33,22 @@ const RESERVED: [&str; 17] = [
     "while",
 ];
 
-/// Relations and sums from loose to tight, with the names of their functions.
-const OPERATORS: [&[(&str, &str)]; 3] = [
-    &[
-        ("<", "_<_"),
-        ("<=", "_<=_"),
-        (">=", "_>=_"),
-        (">", "_>_"),
-        ("==", "_==_"),
-        ("!=", "_!=_"),
-        ("in", "@in"),
-    ],
-    &[("+", "_+_"), ("-", "_-_")],
-    &[("*", "_*_"), ("/", "_/_"), ("%", "_%_")],
+/// Signs between operands, how tight they bind, and the names of their functions.
+const OPERATORS: [(&str, usize, &str); 14] = [
+    ("||", 0, "_||_"),
+    ("&&", 1, "_&&_"),
+    ("<", 2, "_<_"),
+    ("<=", 2, "_<=_"),
+    (">=", 2, "_>=_"),
+    (">", 2, "_>_"),
+    ("==", 2, "_==_"),
+    ("!=", 2, "_!=_"),
+    ("in", 2, "@in"),
+    ("+", 3, "_+_"),
+    ("-", 3, "_-_"),
+    ("*", 4, "_*_"),
+    ("/", 4, "_/_"),
+    ("%", 4, "_%_"),
 ];
 
 /// The text went wrong in a way that ends the rule that is being read.
@@ -128,25 +131,21 @@ impl Parser<'_> {
         Ok(expr)
     }
 
-    fn deeper<T>(&mut self, rule: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(crate) fn expr(&mut self) -> Result<Expr> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(Stop::TooDeep);
         }
-        let result = rule(self);
+        let result = self.choice();
         self.depth -= 1;
         result
     }
 
-    pub(crate) fn expr(&mut self) -> Result<Expr> {
-        self.deeper(Self::choice)
-    }
-
     fn choice(&mut self) -> Result<Expr> {
-        let condition = self.logic(true)?;
+        let condition = self.binary(0)?;
         let Some(at) = self.take("?") else { return Ok(condition) };
         self.follows.push(&[":"]);
-        let yes = self.logic(true);
+        let yes = self.binary(0);
         self.follows.pop();
         let yes = yes?;
         self.expect_symbol(":", starts_operand)?;
@@ -154,30 +153,33 @@ impl Parser<'_> {
         node(at, Node::Choice(Box::new([condition, yes, no])))
     }
 
-    fn logic(&mut self, any: bool) -> Result<Expr> {
-        let operand = |parser: &mut Self| if any { parser.logic(false) } else { parser.binary(0) };
-        let first = operand(self)?;
-        let sign = if any { "||" } else { "&&" };
-        let Some(at) = self.take(sign) else { return Ok(first) };
-        let mut terms = vec![first, operand(self)?];
-        while self.take(sign).is_some() {
-            terms.push(operand(self)?);
-        }
-        node(at, Node::Logic { any, terms })
-    }
-
-    fn binary(&mut self, level: usize) -> Result<Expr> {
-        let Some(operators) = OPERATORS.get(level) else { return self.unary() };
-        let mut left = self.binary(level + 1)?;
-        let known = |parser: &Self| {
-            operators.iter().find(|(sign, _)| parser.current().kind == Kind::Symbol(sign))
-        };
-        while let Some((_, name)) = known(self) {
+    /// Operands with signs between them that bind at least so tight. One function for all signs,
+    /// so that brackets in brackets need little stack.
+    fn binary(&mut self, tightness: usize) -> Result<Expr> {
+        let mut left = self.unary()?;
+        let mut last = "";
+        while let Some((sign, level, name)) = self.operator().filter(|(_, l, _)| *l >= tightness) {
             let at = self.accept();
-            let arguments = vec![left, self.binary(level + 1)?];
-            left = node(at, Node::Call { name: (*name).into(), target: None, arguments })?;
+            let right = self.binary(level + 1)?;
+            left = match left {
+                // Terms of one kind are one node, however many they are.
+                Expr { at, kind: Node::Logic { any, mut terms }, .. } if sign == last => {
+                    terms.push(right);
+                    node(at, Node::Logic { any, terms })?
+                }
+                left if level < 2 => {
+                    node(at, Node::Logic { any: level == 0, terms: vec![left, right] })?
+                }
+                left => node(at, Node::operator(name, vec![left, right]))?,
+            };
+            last = sign;
         }
         Ok(left)
+    }
+
+    fn operator(&self) -> Option<(&'static str, usize, &'static str)> {
+        let here = self.current().kind;
+        OPERATORS.into_iter().find(|(sign, ..)| here == Kind::Symbol(sign))
     }
 
     fn unary(&mut self) -> Result<Expr> {
@@ -209,9 +211,7 @@ impl Parser<'_> {
             if count % 2 == 0 {
                 return Ok(operand);
             }
-            let arguments = vec![operand];
-            let call = Node::Call { name: name.into(), target: None, arguments };
-            return node(first.start, call);
+            return node(first.start, Node::operator(name, vec![operand]));
         }
         self.member()
     }

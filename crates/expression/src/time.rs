@@ -1,35 +1,45 @@
 //! Points in time and spans of it.
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::fault::{Fault, Result};
 use crate::value::Value;
 
-const SECONDS_MIN: i64 = -62_135_596_800;
-const SECONDS_MAX: i64 = 253_402_300_799;
 const NANOSECONDS: i64 = 1_000_000_000;
 
-/// A point in time that the language can hold: years 1 to 9999.
-pub(crate) fn bounded(at: jiff::Timestamp, offset: Offset) -> Result<Value> {
-    if !(SECONDS_MIN..=SECONDS_MAX).contains(&seconds(at)) {
-        return Err(Fault::of("timestamp overflow"));
+/// The last year that the language holds; the first is 1.
+const YEAR_MAX: i16 = 9999;
+
+fn overflow() -> Fault {
+    Fault::of("timestamp overflow")
+}
+
+fn epoch() -> DateTime {
+    DateTime::constant(1970, 1, 1, 0, 0, 0, 0)
+}
+
+/// A point in time, given as what clocks show in UTC, that the language can hold.
+fn bounded(at: DateTime, offset: Offset) -> Result<Value> {
+    if !(1..=YEAR_MAX).contains(&at.year()) {
+        return Err(overflow());
     }
     Ok(Value::Timestamp(at, offset))
 }
 
+/// From seconds since 1970, and nanoseconds.
+pub(crate) fn from_seconds(seconds: i64, nanoseconds: i32) -> Result<Value> {
+    let since = SignedDuration::from_secs(seconds)
+        .checked_add(SignedDuration::from_nanos(nanoseconds.into()));
+    let at = since.and_then(|since| epoch().checked_add(since).ok());
+    bounded(at.ok_or_else(overflow)?, Offset::UTC)
+}
+
 /// Whole seconds since 1970, rounded down.
-fn seconds(at: jiff::Timestamp) -> i64 {
-    at.as_second() - i64::from(at.subsec_nanosecond() < 0)
-}
-
-/// From seconds since 1970.
-pub(crate) fn from_seconds(seconds: i64) -> Result<Value> {
-    let at = jiff::Timestamp::from_second(seconds);
-    bounded(at.map_err(|_| Fault::of("timestamp overflow"))?, Offset::UTC)
-}
-
-pub(crate) fn to_seconds(at: jiff::Timestamp) -> Value {
-    Value::Int(seconds(at))
+pub(crate) fn to_seconds(at: DateTime) -> Value {
+    let since = at.duration_since(epoch());
+    Value::Int(since.as_secs() - i64::from(since.subsec_nanos() < 0))
 }
 
 /// Reads RFC 3339; `None` where Go does not.
@@ -60,8 +70,9 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Result<Value>> {
     let part = |range: std::ops::Range<usize>| whole.get(range)?.parse::<i8>().ok();
     let (hour, minute, second) = (part(0..2)?, part(3..5)?, part(6..8)?);
     let clock = jiff::civil::Time::new(hour, minute, second, fraction.parse().ok()?).ok()?;
-    let at = offset.to_timestamp(day.to_datetime(clock)).ok()?;
-    Some(bounded(at, offset))
+    let east = SignedDuration::from_secs(offset.seconds().into());
+    let at = day.to_datetime(clock).checked_sub(east);
+    Some(at.map_err(|_| overflow()).and_then(|at| bounded(at, offset)))
 }
 
 /// `+02:00`.
@@ -80,8 +91,8 @@ fn offset(zone: &str) -> Option<Offset> {
 }
 
 /// As RFC 3339 with as many digits of a second as it takes.
-pub(crate) fn timestamp_text(at: jiff::Timestamp, offset: Offset) -> String {
-    let local = offset.to_datetime(at);
+pub(crate) fn timestamp_text(at: DateTime, offset: Offset) -> String {
+    let local = local(at, offset);
     let fraction = match local.subsec_nanosecond() {
         0 => String::new(),
         nanos => format!(".{nanos:09}").trim_end_matches('0').to_owned(),
@@ -99,6 +110,11 @@ pub(crate) fn timestamp_text(at: jiff::Timestamp, offset: Offset) -> String {
     format!("{date}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}")
 }
 
+/// What clocks show east of Greenwich; at the ends of time, what they show there.
+fn local(at: DateTime, offset: Offset) -> DateTime {
+    at.saturating_add(SignedDuration::from_secs(offset.seconds().into()))
+}
+
 /// In seconds.
 #[expect(clippy::cast_precision_loss, reason = "as the reference prints it")]
 pub(crate) fn duration_text(nanoseconds: i64) -> String {
@@ -108,15 +124,15 @@ pub(crate) fn duration_text(nanoseconds: i64) -> String {
 }
 
 /// A point in time some nanoseconds later.
-pub(crate) fn later(at: jiff::Timestamp, offset: Offset, nanoseconds: i64) -> Result<Value> {
-    let span = jiff::SignedDuration::from_nanos(nanoseconds);
-    bounded(at.checked_add(span).map_err(|_| Fault::of("timestamp overflow"))?, offset)
+pub(crate) fn later(at: DateTime, offset: Offset, nanoseconds: i64) -> Result<Value> {
+    let later = at.checked_add(SignedDuration::from_nanos(nanoseconds));
+    bounded(later.map_err(|_| overflow())?, offset)
 }
 
 /// How far apart two points are.
-pub(crate) fn between(later: jiff::Timestamp, earlier: jiff::Timestamp) -> Result<Value> {
-    let span = later.as_nanosecond() - earlier.as_nanosecond();
-    i64::try_from(span).map(Value::Duration).map_err(|_| Fault::of("timestamp overflow"))
+pub(crate) fn between(later: DateTime, earlier: DateTime) -> Result<Value> {
+    let span = later.duration_since(earlier).as_nanos();
+    i64::try_from(span).map(Value::Duration).map_err(|_| overflow())
 }
 
 /// A part of a point in time, in the zone that is named; of none but the time of day for spans.
@@ -128,15 +144,19 @@ pub(crate) fn part(name: &str, arguments: &[Value]) -> Result<Value> {
             "getSeconds" => nanoseconds / NANOSECONDS,
             _ => nanoseconds / (NANOSECONDS / 1000),
         },
-        [Value::Timestamp(at, _)] => of_calendar(name, *at, TimeZone::UTC),
-        [Value::Timestamp(at, _), Value::Text(zone)] => of_calendar(name, *at, named(zone)?),
+        [Value::Timestamp(at, _)] => of_calendar(name, *at),
+        [Value::Timestamp(at, _), Value::Text(zone)] => {
+            let zone = named(zone)?;
+            // Rules of zones end some hours before the language's time does.
+            let offset = Offset::UTC.to_timestamp(*at).map(|at| zone.to_offset(at));
+            of_calendar(name, local(*at, offset.unwrap_or(Offset::UTC)))
+        }
         _ => return Err(Fault::no_overload()),
     };
     Ok(Value::Int(number))
 }
 
-fn of_calendar(name: &str, at: jiff::Timestamp, zone: TimeZone) -> i64 {
-    let local = at.to_zoned(zone);
+fn of_calendar(name: &str, local: DateTime) -> i64 {
     match name {
         "getFullYear" => local.year().into(),
         "getMonth" => i64::from(local.month()) - 1,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use manifest::value::Number;
 
@@ -30,8 +31,8 @@ pub enum Value {
     List(Arc<[Value]>),
     /// A map.
     Map(Arc<BTreeMap<Key, Value>>),
-    /// A point in time, and the offset that it was written with.
-    Timestamp(jiff::Timestamp, Offset),
+    /// A point in time in UTC, and the offset that it was written with.
+    Timestamp(DateTime, Offset),
     /// A span of time in nanoseconds.
     Duration(i64),
     /// A value that may be missing.
