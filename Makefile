@@ -7,7 +7,7 @@ SHELL := /bin/bash
 ARGS ?=
 
 # Fuzzing: TARGET=tree SECONDS=60. Sanitizers need a nightly toolchain, so it is a dated one.
-TARGET ?= yaml sops kustomization strategic json6902 tree signature reference headers answers archive \
+TARGET ?= yaml sops kustomization strategic json6902 cel tree signature reference headers answers archive \
   ignore credentials versions webhook
 SECONDS ?= 900
 NIGHTLY ?= nightly-2026-05-20

@@ -313,11 +313,9 @@ mod tests {
 
     #[test]
     fn every_field_that_is_not_built_yet_is_named() {
-        for (fields, name) in
-            [(json!({"kubeConfig": {"configMapRef": {"name": "x"}}}), "kubeConfig.configMapRef")]
-        {
-            assert_eq!(parse(fields).map(drop), Err(Unfit::Field(name)));
-        }
+        let fields = json!({"kubeConfig": {"configMapRef": {"name": "x"}}});
+        let refused = Unfit::Field("kubeConfig.configMapRef");
+        assert_eq!(parse(fields).map(drop), Err(refused));
         assert!(parse(json!({"force": false, "ignore": []})).is_ok());
     }
 }
