@@ -33,52 +33,6 @@ async fn what_is_no_change_writes_nothing() {
     story.patch("ConfigMap", "cm", json!({"metadata": {"finalizers": null}})).await;
 }
 
-/// ks A15: what succeeds runs again within its jitter, not all at one time; what fails, after exactly
-/// its retryInterval.
-#[tokio::test(flavor = "multi_thread")]
-async fn intervals_are_spread_and_retries_are_not() {
-    const COUNT: u64 = 20;
-    let story = Story::begin_with("spread", &["--interval-jitter-percentage=5"]).await;
-    story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
-    story.apply(&story.source(json!({}))).await;
-    story.wait_ready("OCIRepository", "src").await;
-    let names = |start: &str| (0..COUNT).map(|i| format!("{start}{i}")).collect::<Vec<_>>();
-    for name in names("good") {
-        let spec = json!({"interval": "1m", "namePrefix": format!("{name}-")});
-        story.apply(&story.kustomization(&name, spec)).await;
-    }
-    for name in names("bad") {
-        let spec = json!({"retryInterval": "1m", "path": "./none"});
-        story.apply(&story.kustomization(&name, spec)).await;
-    }
-    for name in names("good") {
-        story.wait_ready("Kustomization", &name).await;
-    }
-    for name in names("bad") {
-        story.wait_failed("Kustomization", &name, "ArtifactFailed").await;
-    }
-    // A run is counted after its status is written.
-    let runs = async |start: &str| {
-        let runs = story.runs().await;
-        runs.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, runs)| runs).sum::<u64>()
-    };
-    let has_run =
-        async |good: u64, bad: u64| runs("good").await == good && runs("bad").await == bad;
-    e2e::until("all have run", async || has_run(COUNT, COUNT).await).await;
-    story.clock.advance(Duration::from_millis(56_900));
-    story.request("Kustomization", "good0", "early").await;
-    e2e::until("what was asked for has run", async || runs("good").await > COUNT).await;
-    assert!(has_run(COUNT + 1, COUNT).await, "nothing else is due");
-    story.clock.advance(Duration::from_millis(3_000));
-    e2e::until("some are due", async || runs("good").await > COUNT + 1).await;
-    assert_eq!(runs("bad").await, COUNT);
-    story.clock.advance(Duration::from_millis(200));
-    e2e::until("all are tried again", async || runs("bad").await == 2 * COUNT).await;
-    assert!(runs("good").await < 2 * COUNT, "they are spread");
-    story.clock.advance(Duration::from_secs(3));
-    e2e::until("all have run again", async || runs("good").await >= 2 * COUNT).await;
-}
-
 /// ks B09, J03: a source that is gone is said at the next interval; nothing of it is touched.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_source_touches_nothing() {
