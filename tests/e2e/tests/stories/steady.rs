@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Story, World, condition, inventory};
+use e2e::{World, condition, inventory};
 use serde_json::{Value, json};
 
 use super::sync::{CONFIG_MAP, SECRET, roll_out, synced};
