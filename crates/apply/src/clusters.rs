@@ -60,22 +60,20 @@ impl Clusters {
     /// The operator's own cluster, seen with an identity. It is watched as the operator: watches only
     /// wake.
     pub fn open(&self, identity: &Identity) -> Result<Reach, Refusal> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reach) = own.get(identity) {
+        if let Some(reach) = self.own().get(identity) {
             return Ok(reach.clone());
         }
         let cluster = open(self.config.clone(), identity)?;
-        let reach = match (own.get(&Identity::Operator), identity) {
-            (_, Identity::Operator) => Reach::new(cluster),
-            (Some(operator), _) => Reach { cluster, watches: Arc::clone(&operator.watches) },
-            (None, _) => {
-                let operator = Reach::new(open(self.config.clone(), &Identity::Operator)?);
-                own.insert(Identity::Operator, operator.clone());
-                Reach { cluster, watches: operator.watches }
-            }
+        let watches = match identity {
+            Identity::Operator => Arc::new(Watches::new(Arc::clone(&cluster))),
+            Identity::ServiceAccount { .. } => self.open(&Identity::Operator)?.watches,
         };
-        own.insert(identity.clone(), reach.clone());
-        Ok(reach)
+        // Who was here first meanwhile has opened the one for all.
+        Ok(self.own().entry(identity.clone()).or_insert(Reach { cluster, watches }).clone())
+    }
+
+    fn own(&self) -> std::sync::MutexGuard<'_, HashMap<Identity, Reach>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cluster that a kubeconfig describes, seen with an identity; opened anew when the kubeconfig
@@ -107,13 +105,6 @@ impl Clusters {
 
     fn others(&self) -> std::sync::MutexGuard<'_, HashMap<(Place, Identity), Other>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Reach {
-    fn new(cluster: Arc<KubeCluster>) -> Self {
-        let watches = Arc::new(Watches::new(Arc::clone(&cluster)));
-        Self { cluster, watches }
     }
 }
 

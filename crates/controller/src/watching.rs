@@ -8,6 +8,7 @@ use api::kustomization::SourceKind;
 use futures::StreamExt as _;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
+use kube::core::DynamicResourceScope;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher as watch};
 use tokio::sync::watch as signal;
@@ -36,11 +37,7 @@ pub(crate) async fn follow(
     synced: signal::Sender<usize>,
 ) {
     let resource = watched.resource(&context);
-    let client = context.client.clone();
-    let api: Api<DynamicObject> = match namespace {
-        None => Api::all_with(client, &resource),
-        Some(namespace) => Api::namespaced_with(client, &namespace, &resource),
-    };
+    let api: Api<DynamicObject> = within(&context, namespace.as_deref(), &resource);
     let mut events = pin!(watch(api, watcher::Config::default()).default_backoff());
     let mut listed: HashSet<Key> = HashSet::new();
     // What has been told, event by event. The cache is no measure: our own writes are in it before
@@ -79,6 +76,22 @@ pub(crate) async fn follow(
                 }
             }
         }
+    }
+}
+
+/// The objects of a kind in one namespace, or in all.
+pub(crate) fn within<K>(
+    context: &Context,
+    namespace: Option<&str>,
+    resource: &K::DynamicType,
+) -> Api<K>
+where
+    K: kube::Resource<Scope = DynamicResourceScope>,
+{
+    let client = context.client.clone();
+    match namespace {
+        None => Api::all_with(client, resource),
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::runtime::cache::Key;
+use crate::watching::within;
 
 /// The kinds.
 pub(crate) const KINDS: [&str; 2] = ["ConfigMap", "Secret"];
@@ -32,11 +33,8 @@ pub(crate) async fn follow(
         kind: kind.into(),
         plural: format!("{}s", kind.to_lowercase()),
     };
-    let client = context.client.clone();
-    let api: Api<PartialObjectMeta<DynamicObject>> = match namespace {
-        None => Api::all_with(client, &resource),
-        Some(namespace) => Api::namespaced_with(client, &namespace, &resource),
-    };
+    let api: Api<PartialObjectMeta<DynamicObject>> =
+        within(&context, namespace.as_deref(), &resource);
     let config = watcher::Config::default().labels(&labels);
     let mut events = pin!(watch(api, config).default_backoff());
     let mut known: HashMap<Key, Option<String>> = HashMap::new();
