@@ -122,7 +122,12 @@ async fn variables_are_read_once_a_run() {
     let reads = async || {
         let url = format!("http://{}/metrics", story.operator().addresses.metrics);
         let text = String::from_utf8(story.http("GET", &url).await.1).unwrap();
-        let line = |l: &&str| l.starts_with("rest_client_requests_total") && l.contains("\"GET\"");
+        // Answered ones: kinds of sources that are not installed are looked for now and then.
+        let line = |l: &&str| {
+            l.starts_with("rest_client_requests_total")
+                && l.contains("\"GET\"")
+                && l.contains("code=\"200\"")
+        };
         let counts = text.lines().filter(line).map(|l| l.rsplit_once(' ').unwrap().1);
         counts.map(|count| count.parse::<u64>().unwrap()).sum::<u64>()
     };
@@ -134,11 +139,19 @@ async fn variables_are_read_once_a_run() {
         assert_eq!(condition(&k, "Ready")["status"], "True");
         reads().await - before
     };
-    let with = reads_of_a_run("with").await;
+    // A watch that begins meanwhile adds reads to one run, not to each.
+    let least = async |token: &str| {
+        let mut least = u64::MAX;
+        for nth in 0..3 {
+            least = least.min(reads_of_a_run(&format!("{token}-{nth}")).await);
+        }
+        least
+    };
+    let with = least("with").await;
     let own = json!({"postBuild": {"substitute": {"a": "two"}, "substituteFrom": null}});
     story.patch("Kustomization", "k", json!({"spec": own})).await;
     story.wait_ready("Kustomization", "k").await;
-    let without = reads_of_a_run("without").await;
+    let without = least("without").await;
     assert_eq!(with, without + 2);
 }
 
