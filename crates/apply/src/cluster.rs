@@ -48,6 +48,15 @@ pub enum Deleted {
     Terminating,
 }
 
+/// What is deleted: only this.
+#[derive(Clone, Copy, Debug)]
+pub struct Only<'a> {
+    /// The incarnation.
+    pub uid: &'a str,
+    /// The state that it has to be in, if that matters.
+    pub version: Option<&'a str>,
+}
+
 /// A cluster, seen with one identity.
 pub trait Cluster: Send + Sync {
     /// Reads an object; `None` when it or its kind does not exist.
@@ -81,12 +90,12 @@ pub trait Cluster: Send + Sync {
         operations: &Value,
     ) -> impl Future<Output = Result<(), Refusal>> + Send;
 
-    /// Deletes the incarnation `uid` of an object in the background.
+    /// Deletes an object in the background; 409 if it is not what was meant.
     fn delete(
         &self,
         id: &ObjectId,
         version: &str,
-        uid: &str,
+        only: Only<'_>,
     ) -> impl Future<Output = Result<Deleted, Refusal>> + Send;
 }
 

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use manifest::{GroupKind, Object, ObjectId, Value};
-use plan::health::{Health, Judge};
+use plan::health::Judge;
 use plan::inventory::Entry;
 use plan::ownership::takeover;
 use plan::stage::rank;
-use plan::{Action, Plan, Policy, Stage, Step};
+use plan::{Action, DryRun, Known, Mark, Observed, Plan, Policy, Stage, Step};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Only};
 use crate::end::ended;
 use crate::error::{Error, ObjectError, Operation, Refusal};
-use crate::observe::observe;
-use crate::wait::{Target, Timer};
+use crate::knowledge::Knowledge;
+use crate::observe::{Observation, observe};
+use crate::wait::{State, Target, Timer};
+use crate::watch::Ownership;
 
 /// How often an object is taken over anew because somebody else wrote to it.
 const CONFLICTS_MAX: usize = 4;
@@ -45,8 +47,8 @@ pub struct Applied {
     pub changes: Vec<String>,
     /// The objects whose health counts: all but the skipped ones.
     pub targets: Vec<Target>,
-    /// Their health when they were last seen.
-    pub states: BTreeMap<ObjectId, Health>,
+    /// How they were when they were last seen.
+    pub states: BTreeMap<ObjectId, State>,
 }
 
 /// The stages of one apply. Its caller drives it, so that it can write the inventory ahead and
@@ -58,13 +60,16 @@ pub struct Stages<'a, C, T> {
     rest: std::vec::IntoIter<(Stage, Vec<Object>)>,
     /// What has been applied so far.
     pub applied: Applied,
+    /// What need not be asked for.
+    pub knowledge: Knowledge<'a>,
 }
 
 impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
-    /// Sorts the objects of an apply into stages.
+    /// Sorts the objects of an apply into stages. Nothing is known of them yet.
     pub fn new(cluster: &'a C, timer: &'a T, objects: Vec<Object>, settings: Settings) -> Self {
         let rest = plan::stages(objects, &settings.custom_kinds).into_iter();
-        Self { cluster, timer, settings, rest, applied: Applied::default() }
+        let (applied, knowledge) = (Applied::default(), Knowledge::default());
+        Self { cluster, timer, settings, rest, applied, knowledge }
     }
 
     /// Every object that is still to come, in apply order, as the inventory will have it.
@@ -75,14 +80,41 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
     /// Observes and plans the next stage; `None` after the last one. Nothing is written.
     pub async fn plan(&mut self) -> Result<Option<(Stage, Plan)>, Error> {
         let Some((stage, objects)) = self.rest.next() else { return Ok(None) };
+        let Settings { policy, concurrency, .. } = &self.settings;
         let observed =
-            observe(self.cluster, objects, &self.settings.policy, self.settings.concurrency);
-        let observed = observed.await?;
-        let now = self.timer.now();
-        for live in observed.iter().filter_map(|(_, observed)| observed.live.as_ref()) {
-            self.applied.states.insert(live.id(), self.settings.judge.health(live, now));
+            observe(self.cluster, objects, policy, &self.knowledge, *concurrency).await?;
+        for (object, observed) in &observed {
+            self.note(object, observed).await;
         }
-        Ok(Some((stage, plan::plan(observed, &self.settings.policy)?)))
+        let known: Vec<_> =
+            observed.iter().map(|pair| known(pair, &self.settings.policy)).collect();
+        let plan = plan::plan(observed, &self.settings.policy)?;
+        for (step, known) in plan.steps.iter().zip(known) {
+            if let (false, Some(known)) = (step.action.writes(), known) {
+                self.knowledge.memory.insert(step.object.id(), known);
+            }
+        }
+        Ok(Some((stage, plan)))
+    }
+
+    /// Takes in how an object is.
+    async fn note(&mut self, object: &Object, observed: &Observed) {
+        let state = match observed {
+            Observed::Present { live, .. } | Observed::Excluded(Some(live)) => {
+                Some(self.state(live))
+            }
+            Observed::Settled => {
+                self.knowledge.memory.confirm(object);
+                self.knowledge.health(&object.id(), &object.gvk().version).await
+            }
+            Observed::Absent | Observed::Differs | Observed::Excluded(None) => None,
+        };
+        self.applied.states.extend(state.map(|state| (object.id(), state)));
+    }
+
+    fn state(&self, live: &Object) -> State {
+        let health = self.settings.judge.health(live, self.timer.now());
+        State { health, mark: Some(Mark::of(live)) }
     }
 
     /// Carries out the plan of a stage, bounded-parallel inside a rank. After the first error no
@@ -95,26 +127,30 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
             }
             self.applied.entries.push(Entry::of(&step.object));
         }
-        let written = self.write(plan).await?;
-        let now = self.timer.now();
-        let judge = &self.settings.judge;
-        let seen = written.iter().map(|object| (object.id(), judge.health(object, now)));
-        self.applied.states.extend(seen);
+        for (desired, written) in self.write(plan).await? {
+            let state = self.state(&written);
+            self.applied.states.insert(desired.id(), state);
+            if let Some(known) = Known::of(desired, &written, &self.settings.policy) {
+                self.knowledge.memory.insert(desired.id(), known);
+            }
+        }
         let changes = plan.steps.iter().filter(|step| step.action.writes());
         self.applied.changes.extend(changes.map(ToString::to_string));
         Ok(())
     }
 
-    async fn write(&self, plan: &Plan) -> Result<Vec<Object>, Error> {
-        let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
+    /// Gives what was sent and what became of it.
+    async fn write<'p>(&self, plan: &'p Plan) -> Result<Vec<(&'p Object, Object)>, Error> {
+        let steps: Vec<&'p Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
         let mut written = Vec::with_capacity(steps.len());
         for rank in steps.chunk_by(|a, b| rank(a.object.kind()) == rank(b.object.kind())) {
             let applies: Vec<_> = rank.iter().map(|step| self.apply_one(step)).collect();
             let mut answers = stream::iter(applies).buffered(self.settings.concurrency);
+            let mut sent = rank.iter().map(|step| &step.object);
             while let Some(object) =
                 answers.try_next().await.map_err(|error| Error::Objects(vec![error]))?
             {
-                written.push(object);
+                written.extend(sent.next().map(|sent| (sent, object)));
             }
         }
         Ok(written)
@@ -130,7 +166,7 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
             Action::Recreate { uid } => {
                 let (id, version) = (object.id(), object.gvk().version);
                 cluster
-                    .delete(&id, &version, uid)
+                    .delete(&id, &version, Only { uid, version: None })
                     .await
                     .map_err(fail(Operation::DeleteImmutable))?;
                 let (timer, timeout) = (self.timer, self.settings.timeout);
@@ -162,9 +198,20 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
     }
 }
 
+/// What there is to remember of an object if nothing is written to it.
+fn known((desired, observed): &Observation, policy: &Policy) -> Option<Known> {
+    match observed {
+        Observed::Present { live, dry_run: DryRun::Gives(_) } | Observed::Excluded(Some(live)) => {
+            Known::of(desired, live, policy)
+        }
+        _ => None,
+    }
+}
+
 /// A Job that removes itself when it is done may be gone before anyone looks.
 fn target(object: &Object) -> Target {
     let vanishes = object.kind() == "Job"
         && object.at(&["spec", "ttlSecondsAfterFinished"]).and_then(Value::as_i64).is_some();
-    Target { id: object.id(), version: object.gvk().version, may_vanish: vanishes }
+    let (id, version) = (object.id(), object.gvk().version);
+    Target { id, version, may_vanish: vanishes, ownership: Ownership::Ours }
 }

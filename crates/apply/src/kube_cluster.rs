@@ -7,7 +7,7 @@ use http::{Method, Request};
 use kube::Client;
 use manifest::{Gvk, Object, ObjectId, Value};
 
-use crate::cluster::{Cluster, Deleted};
+use crate::cluster::{Cluster, Deleted, Only};
 use crate::error::Refusal;
 
 /// How the API server names a kind.
@@ -212,7 +212,12 @@ impl Cluster for KubeCluster {
         Ok(())
     }
 
-    async fn delete(&self, id: &ObjectId, version: &str, uid: &str) -> Result<Deleted, Refusal> {
+    async fn delete(
+        &self,
+        id: &ObjectId,
+        version: &str,
+        only: Only<'_>,
+    ) -> Result<Deleted, Refusal> {
         let Some((gvk, resource)) = self.served(id, version).await? else {
             return Ok(Deleted::Gone);
         };
@@ -221,7 +226,7 @@ impl Cluster for KubeCluster {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": only.uid, "resourceVersion": only.version},
         });
         let body = serde_json::to_vec(&options).map_err(malformed)?;
         let answer = match self.send(Method::DELETE, &path, Some(("application/json", body))).await

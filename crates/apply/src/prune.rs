@@ -1,12 +1,14 @@
 //! Deleting what left the source (kustomization.md, 10; decisions.md, W14).
 
 use futures::{StreamExt as _, stream};
+use plan::Sighting;
 use plan::inventory::Entry;
 use plan::prune::{Owner, Verdict, sort, verdict};
 use plan::stage::rank;
 
-use crate::cluster::{Cluster, Deleted};
+use crate::cluster::{Cluster, Deleted, Only};
 use crate::error::{ObjectError, Operation};
+use crate::watch::{Sight, Watches};
 
 /// What became of the objects that left the source.
 #[derive(Debug, Default)]
@@ -24,6 +26,7 @@ pub struct Pruned {
 /// Deletes `stale` in reverse apply order, bounded-parallel inside a rank. Every object is tried.
 pub async fn prune<C: Cluster>(
     cluster: &C,
+    watches: &Watches,
     mut stale: Vec<Entry>,
     owner: &Owner,
     concurrency: usize,
@@ -31,7 +34,8 @@ pub async fn prune<C: Cluster>(
     sort(&mut stale);
     let mut pruned = Pruned::default();
     for group in stale.chunk_by(|a, b| rank(&a.id.kind) == rank(&b.id.kind)) {
-        let prunes: Vec<_> = group.iter().map(|entry| prune_one(cluster, entry, owner)).collect();
+        let prunes: Vec<_> =
+            group.iter().map(|entry| prune_one(cluster, watches, entry, owner)).collect();
         let outcomes: Vec<_> = stream::iter(prunes).buffered(concurrency).collect().await;
         for (entry, outcome) in group.iter().zip(outcomes) {
             pruned.record(entry, outcome);
@@ -66,22 +70,32 @@ impl Pruned {
     }
 }
 
+/// Decides by what the watch sees. An object that it does not see, or that has moved since, is read.
 async fn prune_one<C: Cluster>(
     cluster: &C,
+    watches: &Watches,
     entry: &Entry,
     owner: &Owner,
 ) -> Result<Outcome, ObjectError> {
     let fail = |operation| move |refusal| ObjectError { id: entry.id.clone(), operation, refusal };
+    if let Sight::Object(seen) = watches.look(&entry.id, &entry.version).await
+        && let Verdict::Delete(mark) = verdict(Some(&seen), owner)
+    {
+        let only = Only { uid: &mark.uid, version: Some(&mark.version) };
+        match cluster.delete(&entry.id, &entry.version, only).await {
+            Err(refusal) if refusal.is_code(409) => {}
+            other => return other.map(Outcome::Deleted).map_err(fail(Operation::Delete)),
+        }
+    }
     let live = cluster.read(&entry.id, &entry.version).await.map_err(fail(Operation::Query))?;
-    Ok(match verdict(live.as_ref(), owner) {
+    Ok(match verdict(live.as_ref().map(Sighting::of).as_ref(), owner) {
         Verdict::Gone => Outcome::Deleted(Deleted::Gone),
         Verdict::Terminating => Outcome::StillTerminating,
         Verdict::Skip => Outcome::Skipped,
-        Verdict::Delete { uid } => Outcome::Deleted(
-            cluster
-                .delete(&entry.id, &entry.version, &uid)
-                .await
-                .map_err(fail(Operation::Delete))?,
-        ),
+        Verdict::Delete(mark) => {
+            let only = Only { uid: &mark.uid, version: None };
+            let deleted = cluster.delete(&entry.id, &entry.version, only).await;
+            Outcome::Deleted(deleted.map_err(fail(Operation::Delete))?)
+        }
     })
 }

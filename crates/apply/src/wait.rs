@@ -9,10 +9,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use manifest::ObjectId;
+use plan::Mark;
 use plan::health::{Health, Judge};
 
 use crate::cluster::Cluster;
-use crate::watch::Subscription;
+use crate::watch::{Ownership, Subscription, Watches};
 
 /// How often objects are read whose watch is forbidden or fails (decisions.md, watches).
 const POLL: Duration = Duration::from_secs(5);
@@ -40,6 +41,17 @@ pub struct Target {
     pub version: String,
     /// Whether its absence is success: a Job that removes itself when it is done.
     pub may_vanish: bool,
+    /// Which watch sees it.
+    pub ownership: Ownership,
+}
+
+/// How an object was when it was last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its health.
+    pub health: Health,
+    /// Which state that was; none where no object was seen.
+    pub mark: Option<Mark>,
 }
 
 /// What is not healthy, and why the wait ended (kustomization.md, 11.4).
@@ -77,28 +89,60 @@ impl fmt::Display for Unhealthy {
 pub struct Awaited {
     /// The objects.
     pub targets: Vec<Target>,
-    /// Their health when they were last seen; who is not here has not been looked at.
-    pub states: BTreeMap<ObjectId, Health>,
+    /// How they were when they were last seen; who is not here has not been looked at.
+    pub states: BTreeMap<ObjectId, State>,
     /// Who says how they are.
     pub judge: Arc<Judge>,
 }
 
 impl Awaited {
-    /// Reads every object that is not known to be Current, and says what is not healthy.
+    /// Reads every object that is not known to be Current and may have moved since it was seen, and
+    /// says what is not healthy.
     pub async fn check<C: Cluster, T: Timer>(
         &mut self,
         cluster: &C,
+        watches: &Watches,
         timer: &T,
     ) -> Result<(), Unhealthy> {
-        let pending: Vec<_> =
-            self.targets.iter().filter(|target| self.is_pending(target)).collect();
-        let read = read_all(cluster, pending, &self.judge, timer).await;
+        let pending =
+            self.targets.iter().filter(|target| self.is_pending(target)).cloned().collect();
+        self.look(cluster, watches, timer, pending).await
+    }
+
+    async fn look<C: Cluster, T: Timer>(
+        &mut self,
+        cluster: &C,
+        watches: &Watches,
+        timer: &T,
+        targets: Vec<Target>,
+    ) -> Result<(), Unhealthy> {
+        let mut moved = Vec::new();
+        for target in targets {
+            let mark = self.states.get(&target.id).and_then(|state| state.mark.as_ref());
+            let is_still = match mark {
+                Some(mark) => watches.is_still(&target, mark).await,
+                None => false,
+            };
+            if !is_still {
+                moved.push(target);
+            }
+        }
+        let reads: Vec<_> =
+            moved.iter().map(|target| read(cluster, target, &self.judge, timer)).collect();
+        let read: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENCY).collect().await;
         self.states.extend(read);
         self.verdict()
     }
 
+    /// Who was found healthy, and in which state.
+    pub fn marks(&self) -> impl Iterator<Item = (&ObjectId, &Mark)> {
+        let healthy = self.states.iter().filter(|(_, state)| state.health == Health::Current);
+        healthy.filter_map(|(id, state)| Some((id, state.mark.as_ref()?)))
+    }
+
     fn is_pending(&self, target: &Target) -> bool {
-        self.states.get(&target.id) != Some(&Health::Current)
+        let state = self.states.get(&target.id);
+        state.is_none_or(|state| state.health != Health::Current)
     }
 
     fn verdict(&self) -> Result<(), Unhealthy> {
@@ -106,12 +150,12 @@ impl Awaited {
             .targets
             .iter()
             .filter_map(|target| self.states.get_key_value(&target.id))
-            .filter(|(_, state)| **state != Health::Current)
-            .map(|(id, state)| (id.clone(), state.clone()))
+            .filter(|(_, state)| state.health != Health::Current)
+            .map(|(id, state)| (id.clone(), state.health.clone()))
             .collect();
-        let early = objects.iter().any(|(_, state)| *state == Health::Failed);
+        let early = objects.iter().any(|(_, health)| *health == Health::Failed);
         // Who has failed is the news; the others would have been waited for.
-        objects.retain(|(_, state)| !early || *state == Health::Failed);
+        objects.retain(|(_, health)| !early || *health == Health::Failed);
         if objects.is_empty() { Ok(()) } else { Err(Unhealthy { early, objects }) }
     }
 }
@@ -123,12 +167,12 @@ impl Awaited {
 pub async fn wait<C: Cluster, T: Timer>(
     cluster: &C,
     awaited: &mut Awaited,
-    subscription: &Subscription,
+    (watches, subscription): (&Watches, &Subscription),
     timer: &T,
     deadline: impl Future<Output = ()> + Send,
 ) -> Result<(), Unhealthy> {
     let mut deadline = std::pin::pin!(deadline);
-    let mut verdict = awaited.check(cluster, timer).await;
+    let mut verdict = awaited.check(cluster, watches, timer).await;
     while let Err(unhealthy) = verdict {
         if unhealthy.early {
             return Err(unhealthy);
@@ -137,30 +181,17 @@ pub async fn wait<C: Cluster, T: Timer>(
             due = next_due(awaited, subscription, timer) => due,
             () = &mut deadline => return Err(unhealthy),
         };
-        let read = read_all(cluster, due, &awaited.judge, timer).await;
-        awaited.states.extend(read);
-        verdict = awaited.verdict();
+        verdict = awaited.look(cluster, watches, timer, due).await;
     }
     Ok(())
 }
 
-async fn read_all<C: Cluster, T: Timer>(
-    cluster: &C,
-    targets: Vec<&Target>,
-    judge: &Judge,
-    timer: &T,
-) -> Vec<(ObjectId, Health)> {
-    let reads: Vec<_> =
-        targets.into_iter().map(|target| read(cluster, target, judge, timer)).collect();
-    stream::iter(reads).buffer_unordered(CONCURRENCY).collect().await
-}
-
 /// Waits until something may have changed, and says what has to be read again.
-async fn next_due<'a, T: Timer>(
-    awaited: &'a Awaited,
+async fn next_due<T: Timer>(
+    awaited: &Awaited,
     subscription: &Subscription,
     timer: &T,
-) -> Vec<&'a Target> {
+) -> Vec<Target> {
     let targets = &awaited.targets;
     let pending = |target: &&Target| awaited.is_pending(target);
     let definition = targets.iter().any(|t| pending(&t) && t.id.kind == "CustomResourceDefinition");
@@ -179,9 +210,9 @@ async fn next_due<'a, T: Timer>(
         woken = subscription.woken() => {
             // What else moves in this moment is read in the same round.
             timer.sleep(PAUSE).await;
-            targets.iter().filter(|target| woken.contains(&target.id)).collect()
+            targets.iter().filter(|target| woken.contains(&target.id)).cloned().collect()
         }
-        () = polled => targets.iter().filter(pending).collect(),
+        () = polled => targets.iter().filter(pending).cloned().collect(),
     }
 }
 
@@ -190,16 +221,16 @@ async fn read<C: Cluster, T: Timer>(
     target: &Target,
     judge: &Judge,
     timer: &T,
-) -> (ObjectId, Health) {
-    let state = match cluster.read(&target.id, &target.version).await {
+) -> (ObjectId, State) {
+    let (health, mark) = match cluster.read(&target.id, &target.version).await {
         Ok(Some(object)) => match judge.health(&object, timer.now()) {
             // Established is not yet served: what follows would not find the kind.
-            Health::Current if !cluster.serves(&object).await => Health::InProgress,
-            state => state,
+            Health::Current if !cluster.serves(&object).await => (Health::InProgress, None),
+            health => (health, Some(Mark::of(&object))),
         },
-        Ok(None) if target.may_vanish => Health::Current,
-        Ok(None) => Health::NotFound,
-        Err(refusal) => Health::Unknown(refusal.to_string()),
+        Ok(None) if target.may_vanish => (Health::Current, None),
+        Ok(None) => (Health::NotFound, None),
+        Err(refusal) => (Health::Unknown(refusal.to_string()), None),
     };
-    (target.id.clone(), state)
+    (target.id.clone(), State { health, mark })
 }

@@ -1,24 +1,27 @@
-//! Watches that wake whoever waits for an object.
+//! Watches that wake whoever waits for an object, and tell what has moved.
 //!
 //! One metadata-only watch a kind, of the objects that carry our owner label, and one by name for
 //! each foreign object that someone waits for. They run as the operator and only wake: what an
 //! object says is read after the wake, with the waiter's identity (decisions.md, watches).
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::{StreamExt as _, pin_mut};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
-use manifest::{Gvk, ObjectId};
+use manifest::{Gvk, Object, ObjectId};
 use plan::ownership::OWNER_NAME;
+use plan::{Mark, Sighting};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::kube_cluster::KubeCluster;
+use crate::wait::Target;
 
 /// The shared watches of one cluster.
 pub struct Watches {
@@ -29,22 +32,43 @@ pub struct Watches {
 /// The watches by kind, and their tasks, which end with them.
 #[derive(Default)]
 struct Running {
-    watches: HashMap<Scope, Arc<Watch>>,
+    watches: HashMap<ApiResource, Arc<Watch>>,
     tasks: JoinSet<()>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Scope {
-    /// All objects of a kind that have an owner.
-    Owned(Gvk),
-    /// One object, whoever owns it.
-    Named(Gvk, String, String),
-}
+/// How long a watch counts as broken after its last failure. A watch that resumes says nothing until
+/// something moves, but one that does not fails again: its pauses are at most half as long.
+const RECOVERY: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 struct Watch {
     inboxes: Mutex<Vec<(ObjectId, Arc<Inbox>)>>,
-    broken: AtomicBool,
+    failed: Mutex<Option<Instant>>,
+    seen: Mutex<Seen>,
+}
+
+/// Namespace and name.
+type Name = (String, String);
+
+/// What a watch has told of its objects.
+#[derive(Default)]
+struct Seen {
+    objects: HashMap<Name, Sighting>,
+    /// What has been listed so far, while everything is listed anew.
+    listing: HashMap<Name, Sighting>,
+    /// Whether everything has been listed, and followed since.
+    is_complete: bool,
+}
+
+/// What the watches say of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// No watch tells.
+    Blind,
+    /// There is none that carries our label.
+    Nothing,
+    /// Its metadata.
+    Object(Sighting),
 }
 
 #[derive(Default)]
@@ -55,7 +79,7 @@ struct Inbox {
 
 impl Inbox {
     fn wake(&self, id: &ObjectId) {
-        self.woken.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        lock(&self.woken).insert(id.clone());
         self.notify.notify_one();
     }
 }
@@ -72,9 +96,7 @@ impl Subscription {
     /// Waits until at least one object has moved, and says which.
     pub async fn woken(&self) -> HashSet<ObjectId> {
         loop {
-            let woken = std::mem::take(
-                &mut *self.inbox.woken.lock().unwrap_or_else(PoisonError::into_inner),
-            );
+            let woken = std::mem::take(&mut *lock(&self.inbox.woken));
             if !woken.is_empty() {
                 return woken;
             }
@@ -84,15 +106,14 @@ impl Subscription {
 
     /// Whether some watch is not allowed or keeps failing, so that the objects have to be polled.
     pub fn must_poll(&self) -> bool {
-        self.watches.iter().any(|watch| watch.broken.load(Ordering::Relaxed))
+        self.watches.iter().any(|watch| watch.is_broken())
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
         for watch in &self.watches {
-            let mut inboxes = watch.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
-            inboxes.retain(|(_, inbox)| !Arc::ptr_eq(inbox, &self.inbox));
+            lock(&watch.inboxes).retain(|(_, inbox)| !Arc::ptr_eq(inbox, &self.inbox));
         }
     }
 }
@@ -103,37 +124,23 @@ impl Watches {
         Self { cluster, running: Mutex::default() }
     }
 
-    /// Wakes the caller when one of these objects moves. `owned` says whether they carry our label.
+    /// Wakes the caller when one of these objects moves.
     ///
     /// A kind that does not exist is not watched; its objects are polled.
-    pub async fn subscribe(&self, targets: &[(ObjectId, String, Ownership)]) -> Subscription {
+    pub async fn subscribe(&self, targets: &[Target]) -> Subscription {
         let inbox = Arc::new(Inbox::default());
         let mut watches: Vec<Arc<Watch>> = Vec::new();
         let mut tasks = JoinSet::new();
-        for (id, version, ownership) in targets {
-            let gvk =
-                Gvk { group: id.group.clone(), version: version.clone(), kind: id.kind.clone() };
-            let watch = match self.cluster.resource(&gvk).await {
-                Ok(resource) => {
-                    let resource = ApiResource {
-                        group: gvk.group.clone(),
-                        version: gvk.version.clone(),
-                        api_version: gvk.api_version(),
-                        kind: gvk.kind.clone(),
-                        plural: resource.plural,
-                    };
-                    let scope = match ownership {
-                        Ownership::Ours => Scope::Owned(gvk),
-                        Ownership::Foreign => {
-                            Scope::Named(gvk, id.namespace.clone(), id.name.clone())
-                        }
-                    };
-                    self.watch(scope, &resource, &mut tasks)
-                }
-                Err(_) => Arc::new(Watch { broken: AtomicBool::new(true), ..Watch::default() }),
+        for Target { id, version, ownership, .. } in targets {
+            let watch = match self.resource(id, version).await {
+                Some(resource) => match ownership {
+                    Ownership::Ours => self.owned(&resource),
+                    Ownership::Foreign => self.named(&resource, id, &mut tasks),
+                },
+                None => Arc::new(Watch::broken()),
             };
             let subscriber = (id.clone(), Arc::clone(&inbox));
-            watch.inboxes.lock().unwrap_or_else(PoisonError::into_inner).push(subscriber);
+            lock(&watch.inboxes).push(subscriber);
             if !watches.iter().any(|known| Arc::ptr_eq(known, &watch)) {
                 watches.push(watch);
             }
@@ -141,31 +148,72 @@ impl Watches {
         Subscription { inbox, watches, _tasks: tasks }
     }
 
-    /// The running watch of a scope. Those by kind are few and stay; those by name belong to
-    /// `tasks`.
-    fn watch(&self, scope: Scope, resource: &ApiResource, tasks: &mut JoinSet<()>) -> Arc<Watch> {
-        let client = self.cluster.client().clone();
-        let all = |namespace: &str| -> Api<PartialObjectMeta<DynamicObject>> {
-            if namespace.is_empty() {
-                Api::all_with(client.clone(), resource)
-            } else {
-                Api::namespaced_with(client.clone(), namespace, resource)
-            }
-        };
-        if let Scope::Named(_, namespace, name) = &scope {
-            let watch = Arc::new(Watch::default());
-            let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-            tasks.spawn(run(all(namespace), config, Arc::clone(&watch)));
-            return watch;
+    /// What is seen of an object that carries our label. Who looks for the first of a kind begins to
+    /// watch it.
+    pub async fn look(&self, id: &ObjectId, version: &str) -> Sight {
+        match self.resource(id, version).await {
+            Some(resource) => self.owned(&resource).look(id),
+            None => Sight::Blind,
         }
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(watch) = running.watches.get(&scope) {
+    }
+
+    /// Whether an object has not moved since it was in the state of `mark`, as far as its watch tells.
+    pub(crate) async fn is_still(&self, target: &Target, mark: &Mark) -> bool {
+        if target.ownership == Ownership::Foreign {
+            return false;
+        }
+        match self.look(&target.id, &target.version).await {
+            Sight::Object(seen) => seen.mark == *mark || seen.mark.is_older(mark),
+            Sight::Nothing | Sight::Blind => false,
+        }
+    }
+
+    async fn resource(&self, id: &ObjectId, version: &str) -> Option<ApiResource> {
+        let gvk =
+            Gvk { group: id.group.clone(), version: version.to_owned(), kind: id.kind.clone() };
+        let resource = self.cluster.resource(&gvk).await.ok()?;
+        Some(ApiResource {
+            api_version: gvk.api_version(),
+            group: gvk.group,
+            version: gvk.version,
+            kind: gvk.kind,
+            plural: resource.plural,
+        })
+    }
+
+    fn api(
+        &self,
+        namespace: &str,
+        resource: &ApiResource,
+    ) -> Api<PartialObjectMeta<DynamicObject>> {
+        let client = self.cluster.client().clone();
+        if namespace.is_empty() {
+            Api::all_with(client, resource)
+        } else {
+            Api::namespaced_with(client, namespace, resource)
+        }
+    }
+
+    /// The watch of one object, which belongs to `tasks`.
+    fn named(&self, resource: &ApiResource, id: &ObjectId, tasks: &mut JoinSet<()>) -> Arc<Watch> {
+        let watch = Arc::new(Watch::default());
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", id.name));
+        let api = self.api(&id.namespace, resource);
+        tasks.spawn(run(api, resource.clone(), config, Arc::clone(&watch)));
+        watch
+    }
+
+    /// The watch of a kind. They are few, and stay.
+    fn owned(&self, resource: &ApiResource) -> Arc<Watch> {
+        let mut running = lock(&self.running);
+        if let Some(watch) = running.watches.get(resource) {
             return Arc::clone(watch);
         }
         let watch = Arc::new(Watch::default());
         let config = watcher::Config::default().labels(OWNER_NAME);
-        running.tasks.spawn(run(all(""), config, Arc::clone(&watch)));
-        running.watches.insert(scope, Arc::clone(&watch));
+        let api = self.api("", resource);
+        running.tasks.spawn(run(api, resource.clone(), config, Arc::clone(&watch)));
+        running.watches.insert(resource.clone(), Arc::clone(&watch));
         watch
     }
 }
@@ -181,22 +229,16 @@ pub enum Ownership {
 
 async fn run(
     api: Api<PartialObjectMeta<DynamicObject>>,
+    resource: ApiResource,
     config: watcher::Config,
     target: Arc<Watch>,
 ) {
     let events = watch(api, config).default_backoff();
     pin_mut!(events);
     while let Some(event) = events.next().await {
-        target.broken.store(event.is_err(), Ordering::Relaxed);
+        *lock(&target.failed) = event.is_err().then(Instant::now);
         match event {
-            Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
-                let namespace = object.metadata.namespace.unwrap_or_default();
-                let name = object.metadata.name.unwrap_or_default();
-                target.wake(|id| id.namespace == namespace && id.name == name);
-            }
-            // Whatever happened while nobody looked.
-            Ok(Event::InitDone) => target.wake(|_| true),
-            Ok(Event::Init) => {}
+            Ok(event) => target.take(event, &resource),
             Err(error) => {
                 tracing::debug!(%error, "watch failed, will be tried again");
                 target.wake(|_| true);
@@ -206,10 +248,84 @@ async fn run(
 }
 
 impl Watch {
+    /// One of a kind that cannot be watched.
+    fn broken() -> Self {
+        Self { failed: Mutex::new(Some(Instant::now())), ..Self::default() }
+    }
+
+    fn is_broken(&self) -> bool {
+        lock(&self.failed).is_some_and(|at| at.elapsed() < RECOVERY)
+    }
+
+    fn look(&self, id: &ObjectId) -> Sight {
+        let seen = lock(&self.seen);
+        if !seen.is_complete || self.is_broken() {
+            return Sight::Blind;
+        }
+        let name = (id.namespace.clone(), id.name.clone());
+        seen.objects.get(&name).cloned().map_or(Sight::Nothing, Sight::Object)
+    }
+
+    fn take(&self, event: Event<PartialObjectMeta<DynamicObject>>, resource: &ApiResource) {
+        match event {
+            Event::Init => {
+                let mut seen = lock(&self.seen);
+                seen.is_complete = false;
+                seen.listing.clear();
+            }
+            Event::InitApply(object) => {
+                let (name, sighting) = sighting(&object, resource);
+                self.wake(|id| is_named(id, &name));
+                lock(&self.seen).listing.extend(sighting.map(|sighting| (name, sighting)));
+            }
+            // Whatever happened while nobody looked.
+            Event::InitDone => {
+                let mut seen = lock(&self.seen);
+                seen.objects = std::mem::take(&mut seen.listing);
+                seen.is_complete = true;
+                drop(seen);
+                self.wake(|_| true);
+            }
+            Event::Apply(object) => {
+                let (name, sighting) = sighting(&object, resource);
+                lock(&self.seen).objects.extend(sighting.map(|sighting| (name.clone(), sighting)));
+                self.wake(|id| is_named(id, &name));
+            }
+            Event::Delete(object) => {
+                let (name, _) = sighting(&object, resource);
+                lock(&self.seen).objects.remove(&name);
+                self.wake(|id| is_named(id, &name));
+            }
+        }
+    }
+
     fn wake(&self, concerns: impl Fn(&ObjectId) -> bool) {
-        let inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let inboxes = lock(&self.inboxes);
         for (id, inbox) in inboxes.iter().filter(|(id, _)| concerns(id)) {
             inbox.wake(id);
         }
     }
+}
+
+fn is_named(id: &ObjectId, (namespace, name): &Name) -> bool {
+    id.namespace == *namespace && id.name == *name
+}
+
+/// An object's name and what its metadata say; nothing if they cannot be read as an object's.
+fn sighting(
+    object: &PartialObjectMeta<DynamicObject>,
+    resource: &ApiResource,
+) -> (Name, Option<Sighting>) {
+    let name = |part: &Option<String>| part.clone().unwrap_or_default();
+    let key = (name(&object.metadata.namespace), name(&object.metadata.name));
+    let value = serde_json::json!({
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": object.metadata,
+    });
+    (key, Object::try_from(value).ok().map(|object| Sighting::of(&object)))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -178,7 +178,7 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
     name.parse().map_err(|_| "give one of sha1, sha256, sha384, sha512, blake3".into())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
     if duration.nanoseconds() < 0 {
         return Err("may not be negative".into());

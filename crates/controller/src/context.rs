@@ -12,7 +12,7 @@ use crate::args::Args;
 use crate::events::Events;
 use crate::foreign::Foreign;
 use crate::gates::ADDITIVE_READY_EXPR;
-use crate::kustomization::{DecryptionArgs, SourceSettings};
+use crate::kustomization::{DecryptionArgs, Memories, SourceSettings};
 use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::runtime::cache::Key;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub override_managers: Vec<String>,
     /// Kinds that are applied before the rest.
     pub custom_kinds: Vec<GroupKind>,
+    /// How long after every object was asked for there is another such run.
+    pub audit_interval: Duration,
     /// When something missing is looked for again.
     pub requeue_dependency: Duration,
     /// How much an interval is varied, 0 to 1.
@@ -79,6 +81,8 @@ pub struct Context {
     pub events: Events,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What is remembered of the objects of Kustomizations.
+    pub memories: Memories,
     /// Who waits for whom.
     pub waiting: Waiting,
     /// Who has seen which artifact.
@@ -112,6 +116,7 @@ impl Settings {
             concurrent_ssa: usize::from(args.kustomization.concurrent_ssa),
             override_managers: args.kustomization.override_manager.clone(),
             custom_kinds: args.kustomization.custom_apply_stage_kinds.clone(),
+            audit_interval: args.kustomization.audit_interval,
             requeue_dependency: args.requeue_dependency,
             jitter: f64::from(args.interval_jitter_percentage) / 100.0,
             no_cross_namespace_refs: args.no_cross_namespace_refs,

@@ -19,7 +19,7 @@ use crate::args::{Args, Half};
 use crate::context::{Begun, Context, Settings, Waiting};
 use crate::events::Events;
 use crate::foreign::{self, Foreign};
-use crate::kustomization::configs;
+use crate::kustomization::{Memories, configs};
 use crate::metrics::{Metrics, RunResult};
 use crate::objects::{Kind, Objects};
 use crate::runtime::cache::Key;
@@ -167,6 +167,7 @@ fn context(
         events: Events::start(&client, &clock, tasks),
         clouds: clouds::clouds(args, clients.surroundings, &clock, &client, &metrics)?,
         metrics,
+        memories: Memories::default(),
         waiting: Waiting::default(),
         begun: Begun::default(),
         quiet: std::sync::Mutex::default(),

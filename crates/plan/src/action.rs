@@ -23,22 +23,40 @@ impl Policy {
     pub fn recreates(&self, desired: &Object, live: &Object) -> bool {
         self.force || markers::forces(desired, live)
     }
+
+    /// The JSON patch that takes an object over before it is applied, where one is needed.
+    pub(crate) fn takeover(&self, desired: &Object, live: &Object) -> Option<Value> {
+        if markers::merges(desired, live) {
+            return None;
+        }
+        ownership::takeover(live, &self.override_managers)
+    }
 }
 
 /// What the cluster says of one desired object.
 #[derive(Clone, Debug)]
-pub struct Observed {
-    /// The object as it is, if it is.
-    pub live: Option<Object>,
-    /// What an apply would do.
-    pub dry_run: DryRun,
+pub enum Observed {
+    /// It is not there.
+    Absent,
+    /// It is there.
+    Present {
+        /// As it is.
+        live: Object,
+        /// What an apply would do.
+        dry_run: DryRun,
+    },
+    /// It asks to be left alone; as it is, where it was read.
+    Excluded(Option<Object>),
+    /// It is known to be as it should be.
+    Settled,
+    /// It is known to hold something else than an apply would make of it, and that nobody's fields
+    /// have to be taken over.
+    Differs,
 }
 
-/// What an apply would do with one object.
+/// What an apply would do with an object that is there.
 #[derive(Clone, Debug)]
 pub enum DryRun {
-    /// Nobody asked: the object is excluded.
-    NotAsked,
     /// The object would be this one.
     Gives(Object),
     /// It is refused, and only because of fields that cannot be changed: created anew it would be
@@ -53,7 +71,7 @@ pub enum Action {
     Create,
     /// Apply: these fields differ, or fields have to be taken over from other managers first.
     Configure {
-        /// Paths of the fields that differ; never their values.
+        /// Paths of the fields that differ, where the live object was read; never their values.
         fields: Vec<String>,
         /// JSON patch that takes the object over before it is applied.
         takeover: Option<Value>,
@@ -92,31 +110,37 @@ pub fn plan(stage: Vec<(Object, Observed)>, policy: &Policy) -> Result<Plan, ign
 }
 
 fn step(desired: Object, observed: Observed, policy: &Policy) -> Result<Step, ignore::Error> {
-    let Observed { live, dry_run } = observed;
-    if markers::is_excluded(&desired, live.as_ref()) {
-        return Ok(Step { object: live.unwrap_or(desired), action: Action::Skip });
-    }
-    let Some(live) = live else {
-        return Ok(Step { object: desired, action: Action::Create });
+    let (live, dry_run) = match observed {
+        Observed::Present { live, dry_run } => (live, dry_run),
+        Observed::Absent if markers::is_excluded(&desired, None) => {
+            return Ok(Step { object: desired, action: Action::Skip });
+        }
+        Observed::Absent => return Ok(Step { object: desired, action: Action::Create }),
+        Observed::Excluded(live) => {
+            return Ok(Step { object: live.unwrap_or(desired), action: Action::Skip });
+        }
+        Observed::Settled => return Ok(Step { object: desired, action: Action::Unchanged }),
+        Observed::Differs => {
+            let action = Action::Configure { fields: Vec::new(), takeover: None };
+            return Ok(Step { object: desired, action });
+        }
     };
+    if markers::is_excluded(&desired, Some(&live)) {
+        return Ok(Step { object: live, action: Action::Skip });
+    }
     let dry_run = match dry_run {
         DryRun::Gives(object) => object,
         DryRun::Immutable => {
             let uid = live.at(&["metadata", "uid"]).and_then(Value::as_str).unwrap_or_default();
             return Ok(Step { object: desired, action: Action::Recreate { uid: uid.to_owned() } });
         }
-        DryRun::NotAsked => return Ok(Step { object: desired, action: Action::Unchanged }),
     };
     let ignored = policy.ignored.of(&dry_run);
     if ignored.is_all() {
         return Ok(Step { object: desired, action: Action::Unchanged });
     }
     let fields = drift::fields(&ignored.without(&live), &ignored.without(&dry_run));
-    let takeover = if markers::merges(&desired, &live) {
-        None
-    } else {
-        ownership::takeover(&live, &policy.override_managers)
-    };
+    let takeover = policy.takeover(&desired, &live);
     if fields.is_empty() && takeover.is_none() {
         return Ok(Step { object: desired, action: Action::Unchanged });
     }

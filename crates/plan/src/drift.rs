@@ -6,6 +6,31 @@
 
 use manifest::Value;
 
+use crate::digest::{Hasher, Sum};
+
+/// The parts of the metadata that count.
+const METADATA: [&str; 2] = ["labels", "annotations"];
+
+/// Whether a top-level field counts, beside the metadata.
+fn counts(key: &str) -> bool {
+    !["metadata", "status", "apiVersion", "kind"].contains(&key)
+}
+
+/// The digest of everything that counts: two objects between which [`fields`] finds no difference
+/// have the same.
+pub(crate) fn content(object: &Value) -> Sum {
+    let mut hasher = Hasher::default();
+    let root = object.as_map().into_iter().flatten();
+    let parts = root.map(|(key, value)| (key.as_str(), value));
+    hasher.pairs(parts.filter(|(key, _)| counts(key)));
+    for part in METADATA {
+        let map = object.at(&["metadata", part]).and_then(Value::as_map);
+        let pairs = map.into_iter().flatten();
+        hasher.pairs(pairs.map(|(key, value)| (key.as_str(), value)));
+    }
+    hasher.finish()
+}
+
 /// Paths of the fields that an apply would change, in the order of the live object.
 pub(crate) fn fields(live: &Value, dry_run: &Value) -> Vec<String> {
     let mut out = Vec::new();
@@ -13,7 +38,7 @@ pub(crate) fn fields(live: &Value, dry_run: &Value) -> Vec<String> {
     for key in live_root.keys().chain(dry_root.keys().filter(|key| !live_root.contains_key(key))) {
         match key.as_str() {
             "metadata" => {
-                for part in ["labels", "annotations"] {
+                for part in METADATA {
                     let empty = Value::Map(manifest::Map::new());
                     let side = |object: &'_ Value| object.at(&["metadata", part]).cloned();
                     let live = side(live).unwrap_or_else(|| empty.clone());
@@ -21,8 +46,8 @@ pub(crate) fn fields(live: &Value, dry_run: &Value) -> Vec<String> {
                     compare(&format!("metadata.{part}"), Some(&live), Some(&dry_run), &mut out);
                 }
             }
-            "status" | "apiVersion" | "kind" => {}
-            _ => compare(key, live_root.get(key), dry_root.get(key), &mut out),
+            _ if counts(key) => compare(key, live_root.get(key), dry_root.get(key), &mut out),
+            _ => {}
         }
     }
     out

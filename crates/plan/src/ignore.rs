@@ -112,6 +112,11 @@ impl Compiled {
 pub(crate) struct Ignored<'a>(Vec<&'a str>);
 
 impl Ignored<'_> {
+    /// Whether nothing of it is ignored.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the whole object is left alone.
     pub(crate) fn is_all(&self) -> bool {
         self.0.contains(&"")

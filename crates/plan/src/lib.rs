@@ -8,22 +8,26 @@
 //! let object = |name: &str| manifest::Object::try_from(serde_json::json!({
 //!     "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"},
 //! })).expect("an object");
-//! let observed = plan::Observed { live: None, dry_run: plan::DryRun::Gives(object("a")) };
-//! let plan = plan::plan(vec![(object("a"), observed)], &plan::Policy::default());
+//! let plan = plan::plan(vec![(object("a"), plan::Observed::Absent)], &plan::Policy::default());
 //! assert_eq!(plan.expect("no rule is broken").to_string(), "ConfigMap/shop/a created");
 //! ```
 
 mod action;
+mod digest;
 mod drift;
 pub mod health;
 pub mod ignore;
 pub mod inventory;
 pub mod markers;
+mod memory;
 mod normalize;
 pub mod ownership;
 pub mod prune;
+mod sighting;
 pub mod stage;
 
 pub use action::{Action, DryRun, Observed, Plan, Policy, Step, plan};
+pub use memory::{Content, Known, Memory, Recall};
 pub use normalize::{Error as NotNormal, drop_bad_authority, normalize};
+pub use sighting::{Mark, Sighting};
 pub use stage::{Stage, stages};

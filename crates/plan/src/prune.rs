@@ -1,10 +1,9 @@
 //! What to delete of what left the source, and what to leave (kustomization.md, 10).
 
-use manifest::{Object, ObjectId, Value};
+use manifest::ObjectId;
 
 use crate::inventory::Entry;
-use crate::markers;
-use crate::ownership::{OWNER_NAME, OWNER_NAMESPACE};
+use crate::sighting::{Mark, Sighting};
 use crate::stage::rank;
 
 /// Who a Kustomization is, on the labels of its objects.
@@ -20,10 +19,7 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Delete exactly this incarnation.
-    Delete {
-        /// `metadata.uid`, the precondition of the deletion.
-        uid: String,
-    },
+    Delete(Mark),
     /// It is gone already: say that it was deleted.
     Gone,
     /// It is on its way out: nothing to do, and nothing to say again.
@@ -33,18 +29,15 @@ pub enum Verdict {
 }
 
 /// Decides about one object that left the source.
-pub fn verdict(live: Option<&Object>, owner: &Owner) -> Verdict {
-    let Some(live) = live else { return Verdict::Gone };
-    let ours = live.label(OWNER_NAME) == Some(&owner.name)
-        && live.label(OWNER_NAMESPACE) == Some(&owner.namespace);
-    if !ours || markers::is_kept(live) {
+pub fn verdict(seen: Option<&Sighting>, owner: &Owner) -> Verdict {
+    let Some(seen) = seen else { return Verdict::Gone };
+    if seen.owner != *owner || seen.is_kept {
         return Verdict::Skip;
     }
-    let text = |key: &str| live.at(&["metadata", key]).and_then(Value::as_str);
-    match (text("deletionTimestamp"), text("uid")) {
-        (Some(_), _) => Verdict::Terminating,
-        (None, uid) => Verdict::Delete { uid: uid.unwrap_or_default().to_owned() },
+    if seen.is_terminating {
+        return Verdict::Terminating;
     }
+    Verdict::Delete(seen.mark.clone())
 }
 
 /// Sorts into delete order, the reverse of apply order.

@@ -6,7 +6,7 @@ use manifest::{Object, ObjectId};
 use plan::ignore::{Rule, Rules, Target};
 use plan::inventory::{Entry, stale, union};
 use plan::prune::{Owner, Verdict, verdict};
-use plan::{Action, DryRun, Observed, Policy, plan};
+use plan::{Action, DryRun, Observed, Policy, Sighting, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -33,7 +33,10 @@ fn merge(into: &mut Value, from: Value) {
 /// What is decided for one object: the word, the fields that differ, whether it is taken over.
 fn check(desired: Value, live: Option<Value>, dry_run: Value, expected: &Expect) {
     let dry_run = DryRun::Gives(object(dry_run));
-    let observed = Observed { live: live.map(object), dry_run };
+    let observed = match live.map(object) {
+        Some(live) => Observed::Present { live, dry_run },
+        None => Observed::Absent,
+    };
     let plan = plan(vec![(object(desired), observed)], &Policy::default()).unwrap();
     let detail = match &plan.steps[0].action {
         Action::Configure { fields, takeover } => {
@@ -111,7 +114,7 @@ fn a_takeover_unites_the_field_sets_and_locks() {
         "annotations": annotations, "managedFields": [other, theirs],
     }}));
     let dry_run = DryRun::Gives(live.clone());
-    let observed = Observed { dry_run, live: Some(live.clone()) };
+    let observed = Observed::Present { dry_run, live: live.clone() };
     let plan = plan(vec![(live, observed)], &Policy::default()).unwrap();
     let Action::Configure { takeover: Some(takeover), .. } = &plan.steps[0].action else {
         unreachable!("kubectl owns a field");
@@ -145,7 +148,7 @@ fn deployment(replicas: u8, image: &str, managers: &Value) -> Value {
 /// The payload of an apply, or that none is needed.
 fn applied(policy: &Policy, desired: Value, live: Value, dry_run: Value) -> Result<String, String> {
     let dry_run = DryRun::Gives(object(dry_run));
-    let observed = Observed { live: Some(object(live)), dry_run };
+    let observed = Observed::Present { live: object(live), dry_run };
     let plan = plan(vec![(object(desired), observed)], policy).map_err(|e| e.to_string())?;
     let step = &plan.steps[0];
     let spec = serde_json::to_string(step.object.at(&["spec"]).unwrap()).unwrap();
@@ -202,7 +205,7 @@ fn a_path_that_is_none_fails_only_what_drifts() {
 
 #[test]
 fn what_cannot_be_changed_is_created_anew() {
-    let observed = Observed { live: Some(object(json!({}))), dry_run: DryRun::Immutable };
+    let observed = Observed::Present { live: object(json!({})), dry_run: DryRun::Immutable };
     let plan = plan(vec![(object(json!({})), observed)], &Policy::default()).unwrap();
     assert_eq!(plan.to_string(), "ConfigMap/ns/cm created");
     assert_eq!(plan.steps[0].action, Action::Recreate { uid: "u1".into() });
@@ -218,7 +221,7 @@ fn the_fields_of_named_managers_are_taken_over_too() {
         (Policy { override_managers, ..Policy::default() }, "configured"),
     ] {
         let dry_run = DryRun::Gives(live.clone());
-        let observed = Observed { live: Some(live.clone()), dry_run };
+        let observed = Observed::Present { live: live.clone(), dry_run };
         let plan = plan(vec![(live.clone(), observed)], &policy).unwrap();
         assert_eq!(plan.steps[0].action.word(), word);
     }
@@ -234,9 +237,10 @@ fn only_what_is_ours_and_does_not_ask_to_stay_is_deleted() {
         merge(&mut metadata, fields);
         object(metadata)
     };
-    let of = |live: Option<Object>| verdict(live.as_ref(), &owner);
+    let of = |live: Option<Object>| verdict(live.as_ref().map(Sighting::of).as_ref(), &owner);
     assert_eq!(of(None), Verdict::Gone);
-    assert_eq!(of(Some(live(json!({})))), Verdict::Delete { uid: "u1".into() });
+    let seen = Sighting::of(&live(json!({})));
+    assert_eq!(of(Some(live(json!({})))), Verdict::Delete(seen.mark));
     assert_eq!(of(Some(live(json!({"metadata": {"labels": labels("other")}})))), Verdict::Skip);
     assert_eq!(of(Some(object(json!({})))), Verdict::Skip);
     let leaving = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});

@@ -1,5 +1,7 @@
 //! Flags of the Kustomization half.
 
+use std::time::Duration;
+
 use clap::Args;
 use manifest::GroupKind;
 
@@ -9,6 +11,10 @@ pub struct KustomizationArgs {
     /// Objects of one Kustomization that are applied at once.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent_ssa: u16,
+    /// How long a run may go by what the watches tell, before one asks for every object again; 0: every
+    /// run does.
+    #[arg(long, default_value = "1h", value_parser = crate::args::duration)]
+    pub audit_interval: Duration,
     /// Field managers whose fields are taken over, beside kubectl's.
     #[arg(long, value_delimiter = ',')]
     pub override_manager: Vec<String>,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
 use apply::prune::prune;
-use apply::wait::{Awaited, Unhealthy};
-use apply::{KubeCluster, Reach, Stages};
+use apply::wait::{Awaited, State, Unhealthy};
+use apply::{Knowledge, KubeCluster, Reach, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::DynamicObject;
@@ -20,6 +20,7 @@ use plan::inventory::{Entry, stale, union};
 use plan::prune::Owner;
 use plan::{Plan, Policy, Stage};
 
+use super::memories::Remembered;
 use super::request::Request;
 use super::status::{Phase, Run, progressing};
 use super::{decrypt, fetch, health, report};
@@ -41,6 +42,8 @@ pub(super) struct Attempt<'a> {
     pub(super) status: KustomizationStatus,
     /// The objects that were ours when the run began.
     pub(super) stored: Vec<Entry>,
+    /// What is known of them.
+    pub(super) remembered: Remembered,
     pub(super) run: Run,
 }
 
@@ -180,8 +183,12 @@ async fn apply(
     let context = Arc::clone(attempt.context);
     let settings = settings(attempt)?;
     let mut stages = Stages::new(reach.cluster.as_ref(), &context.clock, objects, settings);
+    let memory = std::mem::take(&mut attempt.remembered.memory);
+    let is_audit = attempt.remembered.is_audit;
+    stages.knowledge = Knowledge { watches: Some(&reach.watches), memory, is_audit };
     let planned = stages.planned();
     let result = run_stages(attempt, reach, &mut stages, &planned).await;
+    attempt.remembered.memory = stages.knowledge.memory;
     let applied = stages.applied;
     if let Err(failure) = result {
         if attempt.run.inventory.is_some() {
@@ -252,12 +259,15 @@ async fn run_stages<'a>(
 }
 
 /// A namespace on its way out: nothing can be put into it, so nothing is awaited (W13).
-fn terminating(plan: &Plan, states: &BTreeMap<manifest::ObjectId, Health>) -> Option<Unhealthy> {
+fn terminating(plan: &Plan, states: &BTreeMap<manifest::ObjectId, State>) -> Option<Unhealthy> {
     let objects: Vec<_> = plan
         .steps
         .iter()
         .map(|step| step.object.id())
-        .filter(|id| id.kind == "Namespace" && states.get(id) == Some(&Health::Terminating))
+        .filter(|id| {
+            id.kind == "Namespace"
+                && states.get(id).is_some_and(|state| state.health == Health::Terminating)
+        })
         .map(|id| (id, Health::Terminating))
         .collect();
     (!objects.is_empty()).then_some(Unhealthy { early: false, objects })
@@ -287,7 +297,7 @@ async fn prune_stale(
     }
     let owner = Owner { name: attempt.key.name.clone(), namespace: attempt.key.namespace.clone() };
     let concurrency = attempt.context.settings.concurrent_ssa;
-    let pruned = prune(reach.cluster.as_ref(), stale, &owner, concurrency).await;
+    let pruned = prune(reach.cluster.as_ref(), &reach.watches, stale, &owner, concurrency).await;
     let kept: Vec<Entry> = pruned.terminating.into_iter().chain(pruned.failed).collect();
     attempt.run.inventory = Some(union(&applied.entries, &kept));
     if !pruned.errors.is_empty() {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use api::kustomization::{DeletionPolicy, KustomizationSpec, KustomizationStatus};
 use api::well_known::FINALIZER;
-use apply::Identity;
 use apply::end::ended;
 use apply::prune::prune;
+use apply::{Identity, Reach};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::DynamicObject;
@@ -83,14 +83,14 @@ async fn delete_objects(
             return Err(retry);
         }
     }
-    let cluster = destination.open(context, key).await.map_err(|error| {
+    let reach = destination.open(context, key).await.map_err(|error| {
         tracing::warn!(%error, %key, "the cluster to prune could not be opened");
         retry
     })?;
-    let cluster = cluster.cluster;
+    let Reach { cluster, watches } = reach;
     let owner = Owner { name: key.name.clone(), namespace: key.namespace.clone() };
     let concurrency = context.settings.concurrent_ssa;
-    let pruned = prune(cluster.as_ref(), owned, &owner, concurrency).await;
+    let pruned = prune(cluster.as_ref(), &watches, owned, &owner, concurrency).await;
     if !pruned.errors.is_empty() {
         let error = apply::Error::Prune(pruned.errors);
         tracing::warn!(%error, %key, "objects could not be deleted, will be tried again");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apply::Reach;
 use apply::wait::{Awaited, Target, Unhealthy, wait};
-use apply::watch::{Ownership, Subscription};
+use apply::watch::Subscription;
 
 use super::converge::{Applied, Attempt, Failure};
 use super::request::Checks;
@@ -26,24 +26,24 @@ pub(super) async fn await_health(
             && target.id.namespace == attempt.key.namespace
             && target.id.name == attempt.key.name
     };
-    let (mut awaited, ownership) = match &attempt.request.checks {
+    let mut awaited = match &attempt.request.checks {
         Checks::None => return Ok(None),
-        Checks::Applied => (applied.awaited, Ownership::Ours),
+        Checks::Applied => applied.awaited,
         Checks::Named(targets) => {
             let judge = Arc::clone(&attempt.request.judge);
-            let awaited = Awaited { targets: targets.clone(), judge, ..Awaited::default() };
-            (awaited, Ownership::Foreign)
+            Awaited { targets: targets.clone(), judge, ..Awaited::default() }
         }
     };
     awaited.targets.retain(|target| !itself(target));
     let clock = attempt.context.clock.clone();
     let began = clock.instant();
-    if awaited.check(reach.cluster.as_ref(), &clock).await.is_err() {
+    if awaited.check(reach.cluster.as_ref(), &reach.watches, &clock).await.is_err() {
         attempt.run.phase = Phase::Checking;
         attempt.progress().await?;
-        let subscription = attempt.subscribe(reach, &awaited, ownership).await;
+        let subscription = reach.watches.subscribe(&awaited.targets).await;
         attempt.await_applied(reach, &mut awaited, &subscription, began).await?;
     }
+    attempt.remembered.memory.found_healthy(awaited.marks());
     let took = clock.instant() - began;
     let was_healthy = attempt.status.conditions.iter().any(|condition| {
         condition.kind == "Healthy" && condition.status == api::condition::ConditionStatus::True
@@ -57,20 +57,6 @@ pub(super) async fn await_health(
 }
 
 impl Attempt<'_> {
-    async fn subscribe(
-        &self,
-        reach: &Reach,
-        awaited: &Awaited,
-        ownership: Ownership,
-    ) -> Subscription {
-        let targets: Vec<_> = awaited
-            .targets
-            .iter()
-            .map(|target| (target.id.clone(), target.version.clone(), ownership))
-            .collect();
-        reach.watches.subscribe(&targets).await
-    }
-
     /// Waits for an awaited stage, without holding the slot.
     pub(super) async fn await_stage(
         &mut self,
@@ -78,13 +64,14 @@ impl Attempt<'_> {
         mut awaited: Awaited,
     ) -> Result<(), Unhealthy> {
         let clock = self.context.clock.clone();
-        if awaited.check(reach.cluster.as_ref(), &clock).await.is_ok() {
+        if awaited.check(reach.cluster.as_ref(), &reach.watches, &clock).await.is_ok() {
             return Ok(());
         }
-        let subscription = self.subscribe(reach, &awaited, Ownership::Ours).await;
+        let subscription = reach.watches.subscribe(&awaited.targets).await;
         let deadline = clock.sleep(STAGE_TIMEOUT);
+        let cluster = reach.cluster.as_ref();
         self.slot
-            .park(wait(reach.cluster.as_ref(), &mut awaited, &subscription, &clock, deadline))
+            .park(wait(cluster, &mut awaited, (&reach.watches, &subscription), &clock, deadline))
             .await
     }
 
@@ -100,9 +87,10 @@ impl Attempt<'_> {
         let clock = self.context.clock.clone();
         let deadline = clock.sleep_until(began + self.request.timeout);
         let queue = &self.context.kustomizations.queue;
+        let (cluster, seen) = (reach.cluster.as_ref(), (reach.watches.as_ref(), subscription));
         let waited = self.slot.park(async {
             tokio::select! {
-                result = wait(reach.cluster.as_ref(), awaited, subscription, &clock, deadline) => Ok(result),
+                result = wait(cluster, awaited, seen, &clock, deadline) => Ok(result),
                 cause = queue.superseded(self.key) => Err(cause),
             }
         });

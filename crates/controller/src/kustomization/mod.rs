@@ -10,6 +10,7 @@ mod finalize;
 mod health;
 mod key_services;
 mod keyring;
+mod memories;
 mod reach;
 mod report;
 mod request;
@@ -37,6 +38,7 @@ use crate::unfit::INVALID_EXPRESSION;
 pub(crate) use args::{DecryptionArgs, KustomizationArgs};
 use converge::{Attempt, Failure, converge};
 use dependencies::{Dependent, Obstacle};
+pub use memories::Memories;
 use report::{happening, record, with_commit_status};
 use request::Request;
 pub(crate) use source::SourceSettings;
@@ -45,6 +47,7 @@ use status::{Outcome, Phase, Run, finished, seconds};
 /// Runs one Kustomization once and says when it runs again.
 pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot) -> Requeue {
     let Some(object) = context.kustomizations.cache.get(key) else {
+        context.memories.forget(key);
         context.waiting.end(key);
         context.begun.forget(key);
         return Requeue::OnChange;
@@ -126,7 +129,10 @@ async fn advance(
     context.begun.with(key, &artifact.revision, &artifact.digest);
     let run = begin(&object, &request, &artifact);
     let stored = entries(&status);
-    let attempt = Attempt { context, key, request: &request, slot, object, status, stored, run };
+    let interval = context.settings.audit_interval;
+    let remembered = context.memories.begin(&object, context.clock.instant(), interval);
+    let request = &request;
+    let attempt = Attempt { context, key, request, slot, object, status, stored, remembered, run };
     execute(attempt, &artifact).await
 }
 
@@ -151,7 +157,8 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
     let began = clock.instant();
     let result = converge(&mut attempt, artifact).await;
     let duration = clock.instant() - began;
-    let Attempt { context, key, request, object, status, run, .. } = attempt;
+    let Attempt { context, key, request, object, status, remembered, run, .. } = attempt;
+    context.memories.end(key, remembered, began, result.is_ok());
     let end = End { context, object, status };
     let origin = run.origin_revision.clone();
     let facts = (run.revision.clone(), origin);

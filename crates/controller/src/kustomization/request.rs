@@ -8,6 +8,7 @@ use api::kustomization::{
     SourceReference, SubstituteReference, SubstituteStrategy,
 };
 use apply::wait::Target as Awaited;
+use apply::watch::Ownership;
 use manifest::{Gvk, ObjectId};
 use plan::health::{Check, Judge};
 use plan::ignore::Rule;
@@ -179,7 +180,7 @@ fn target(reference: &ObjectReference) -> Awaited {
     let Gvk { group, version, kind } = Gvk::new(api_version.unwrap_or("apps/v1"), &reference.kind);
     let namespace = reference.namespace.clone().unwrap_or_default();
     let id = ObjectId { group, kind, namespace, name: reference.name.clone() };
-    Awaited { id, version, may_vanish: false }
+    Awaited { id, version, may_vanish: false, ownership: Ownership::Foreign }
 }
 
 /// The part that needs no cluster.

@@ -1,0 +1,104 @@
+//! What the metadata of a live object says: enough to tell whether anything has changed that an
+//! apply is about, and whether the object may be deleted (decisions.md, W7 and W14).
+
+use manifest::{Object, Value};
+
+use crate::digest::{Hasher, Sum};
+use crate::markers;
+use crate::ownership::{OWNER_NAME, OWNER_NAMESPACE};
+use crate::prune::Owner;
+
+/// Which state of which incarnation of an object was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// Digest of everything in the metadata that moves when somebody changes what an apply sets.
+    sum: Sum,
+}
+
+/// What was seen of a live object's metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Which state.
+    pub mark: Mark,
+    /// Whom its labels name as its owner.
+    pub owner: Owner,
+    /// Whether it asks to be kept when it leaves the source.
+    pub is_kept: bool,
+    /// Whether it is on its way out.
+    pub is_terminating: bool,
+}
+
+impl Sighting {
+    /// What an object's metadata says; its other parts, where there are any, do not matter.
+    pub fn of(live: &Object) -> Self {
+        let label = |key: &str| live.label(key).unwrap_or_default().to_owned();
+        Self {
+            mark: Mark::of(live),
+            owner: Owner { name: label(OWNER_NAME), namespace: label(OWNER_NAMESPACE) },
+            is_kept: markers::is_kept(live),
+            is_terminating: live.at(&["metadata", "deletionTimestamp"]).is_some(),
+        }
+    }
+}
+
+impl Mark {
+    /// The mark of an object's metadata.
+    ///
+    /// What controllers report through subresources moves the resource version, but not the
+    /// generation, and is kept apart among the managed fields. A kind that counts no generations
+    /// has only its resource version to go by.
+    pub fn of(live: &Object) -> Self {
+        let text = |key: &str| {
+            let value = live.at(&["metadata", key]).and_then(Value::as_str);
+            value.unwrap_or_default().to_owned()
+        };
+        let part = |key: &str| live.at(&["metadata", key]);
+        let mut hasher = Hasher::default();
+        hasher
+            .value(part("generation").or_else(|| part("resourceVersion")).unwrap_or(&Value::Null));
+        for key in ["deletionTimestamp", "finalizers", "ownerReferences"] {
+            hasher.value(part(key).unwrap_or(&Value::Null));
+        }
+        let managers = part("managedFields").and_then(Value::as_list).unwrap_or_default();
+        let (reports, own): (Vec<_>, Vec<_>) = managers.iter().partition(|entry| is_report(entry));
+        for entry in &own {
+            hasher.value(entry);
+        }
+        for key in ["labels", "annotations"] {
+            let map = part(key).and_then(Value::as_map);
+            let pairs = map.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
+            let field = format!("f:{key}");
+            let sets = |entry: &&Value, name: &str| {
+                entry.at(&["fieldsV1", "f:metadata", &field, &format!("f:{name}")]).is_some()
+            };
+            hasher.pairs(pairs.filter(|(name, _)| {
+                !reports.iter().any(|entry| sets(entry, name))
+                    || own.iter().any(|entry| sets(entry, name))
+            }));
+        }
+        Self { uid: text("uid"), version: text("resourceVersion"), sum: hasher.finish() }
+    }
+
+    /// Whether `seen` shows the same state as this mark, or an older one: a watch that lags behind
+    /// our own writes is no news.
+    pub(crate) fn still_holds(&self, seen: &Mark) -> bool {
+        self.uid == seen.uid && (self.sum == seen.sum || seen.is_older(self))
+    }
+
+    /// Whether this state came before another; resource versions are numbers that grow.
+    pub fn is_older(&self, than: &Mark) -> bool {
+        matches!(
+            (self.version.parse::<u64>(), than.version.parse::<u64>()),
+            (Ok(this), Ok(than)) if this < than
+        )
+    }
+}
+
+/// Whether an entry of the managed fields belongs to somebody who writes through a subresource.
+fn is_report(entry: &Value) -> bool {
+    entry.get("subresource").and_then(Value::as_str).is_some_and(|name| !name.is_empty())
+}
