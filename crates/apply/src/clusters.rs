@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderName, HeaderValue};
 use kube::Client;
+use tokio::sync::mpsc;
 
 use crate::cluster::Identity;
 use crate::error::Refusal;
 use crate::kube_cluster::KubeCluster;
 use crate::kubeconfig::{self, Trust};
-use crate::watch::Watches;
+use crate::watch::{News, Watches};
 
 /// Which cluster of a user's choice: the Secret or ConfigMap that describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +39,7 @@ pub struct Reach {
 pub struct Clusters {
     config: kube::Config,
     trust: Trust,
+    news: mpsc::Sender<News>,
     own: Mutex<HashMap<Identity, Reach>>,
     others: Mutex<HashMap<(Place, Identity), Other>>,
 }
@@ -53,8 +55,9 @@ const OTHERS_MAX: usize = 1024;
 
 impl Clusters {
     /// Identities of the cluster that `config` describes, and other clusters.
-    pub fn new(config: kube::Config, trust: Trust) -> Self {
-        Self { config, trust, own: Mutex::default(), others: Mutex::default() }
+    /// What moves in them is told to `news`, if there is room.
+    pub fn new(config: kube::Config, trust: Trust, news: mpsc::Sender<News>) -> Self {
+        Self { config, trust, news, own: Mutex::default(), others: Mutex::default() }
     }
 
     /// The operator's own cluster, seen with an identity. It is watched as the operator: watches only
@@ -65,7 +68,7 @@ impl Clusters {
         }
         let cluster = open(self.config.clone(), identity)?;
         let watches = match identity {
-            Identity::Operator => Arc::new(Watches::new(Arc::clone(&cluster))),
+            Identity::Operator => Arc::new(Watches::new(Arc::clone(&cluster), self.news.clone())),
             Identity::ServiceAccount { .. } => self.open(&Identity::Operator)?.watches,
         };
         // Who was here first meanwhile has opened the one for all.
@@ -93,7 +96,7 @@ impl Clusters {
         }
         let config = kubeconfig::read(kubeconfig, self.trust).await?;
         let watched = open(config.clone(), &Identity::Operator)?;
-        let watches = Arc::new(Watches::new(watched));
+        let watches = Arc::new(Watches::new(watched, self.news.clone()));
         let reach = Reach { cluster: open(config, identity)?, watches };
         let mut others = self.others();
         if others.len() >= OTHERS_MAX {

@@ -28,9 +28,17 @@ impl Knowledge<'_> {
         }
     }
 
-    /// What is known of an object that is to be applied, and the state in which it is seen.
+    /// What is known of an object that is to be applied.
     pub(crate) async fn recall(&self, desired: &Object, policy: &Policy) -> Recall {
-        match self.look(&desired.id(), &desired.gvk().version).await {
+        let id = desired.id();
+        if !self.memory.knows(&id) {
+            // The next run will want to know.
+            if let Some(watches) = self.watches {
+                watches.follow(&id, &desired.gvk().version).await;
+            }
+            return Recall::Nothing;
+        }
+        match self.look(&id, &desired.gvk().version).await {
             Sight::Object(seen) => self.memory.recall(desired, &seen.mark, policy, self.is_audit),
             Sight::Nothing | Sight::Blind => Recall::Nothing,
         }

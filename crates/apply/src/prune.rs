@@ -7,7 +7,7 @@ use plan::prune::{Owner, Verdict, sort, verdict};
 use plan::stage::rank;
 
 use crate::cluster::{Cluster, Deleted, Only};
-use crate::error::{ObjectError, Operation};
+use crate::error::{ObjectError, Operation, Refusal};
 use crate::watch::{Sight, Watches};
 
 /// What became of the objects that left the source.
@@ -78,24 +78,33 @@ async fn prune_one<C: Cluster>(
     owner: &Owner,
 ) -> Result<Outcome, ObjectError> {
     let fail = |operation| move |refusal| ObjectError { id: entry.id.clone(), operation, refusal };
-    if let Sight::Object(seen) = watches.look(&entry.id, &entry.version).await
-        && let Verdict::Delete(mark) = verdict(Some(&seen), owner)
-    {
-        let only = Only { uid: &mark.uid, version: Some(&mark.version) };
-        match cluster.delete(&entry.id, &entry.version, only).await {
+    if let Sight::Object(seen) = watches.look(&entry.id, &entry.version).await {
+        let version = Some(seen.mark.version.as_str());
+        match carry_out(cluster, entry, verdict(Some(&seen), owner), version).await {
             Err(refusal) if refusal.is_code(409) => {}
-            other => return other.map(Outcome::Deleted).map_err(fail(Operation::Delete)),
+            other => return other.map_err(fail(Operation::Delete)),
         }
     }
     let live = cluster.read(&entry.id, &entry.version).await.map_err(fail(Operation::Query))?;
-    Ok(match verdict(live.as_ref().map(Sighting::of).as_ref(), owner) {
+    let seen = live.as_ref().map(Sighting::of);
+    let outcome = carry_out(cluster, entry, verdict(seen.as_ref(), owner), None).await;
+    outcome.map_err(fail(Operation::Delete))
+}
+
+/// Deletes an object if it is to be deleted, and still in a state if one is given.
+async fn carry_out<C: Cluster>(
+    cluster: &C,
+    entry: &Entry,
+    verdict: Verdict,
+    version: Option<&str>,
+) -> Result<Outcome, Refusal> {
+    Ok(match verdict {
         Verdict::Gone => Outcome::Deleted(Deleted::Gone),
         Verdict::Terminating => Outcome::StillTerminating,
         Verdict::Skip => Outcome::Skipped,
-        Verdict::Delete(mark) => {
-            let only = Only { uid: &mark.uid, version: None };
-            let deleted = cluster.delete(&entry.id, &entry.version, only).await;
-            Outcome::Deleted(deleted.map_err(fail(Operation::Delete))?)
+        Verdict::Delete { uid } => {
+            let only = Only { uid: &uid, version };
+            Outcome::Deleted(cluster.delete(&entry.id, &entry.version, only).await?)
         }
     })
 }

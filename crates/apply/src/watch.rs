@@ -15,17 +15,30 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use manifest::{Gvk, Object, ObjectId};
 use plan::ownership::OWNER_NAME;
+use plan::prune::Owner;
 use plan::{Mark, Sighting};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::kube_cluster::KubeCluster;
 use crate::wait::Target;
 
+/// An object that carries our label has moved.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// Whom its labels name as its owner.
+    pub owner: Owner,
+    /// Which object.
+    pub id: ObjectId,
+    /// How it is; none if it is gone.
+    pub mark: Option<Mark>,
+}
+
 /// The shared watches of one cluster.
 pub struct Watches {
     cluster: Arc<KubeCluster>,
+    news: mpsc::Sender<News>,
     running: Mutex<Running>,
 }
 
@@ -40,11 +53,17 @@ struct Running {
 /// something moves, but one that does not fails again: its pauses are at most half as long.
 const RECOVERY: Duration = Duration::from_secs(60);
 
+/// How long a first list of a kind is awaited by those who look for its objects: it costs less than
+/// to read them one by one.
+const LISTING: Duration = Duration::from_secs(5);
+
 #[derive(Default)]
 struct Watch {
     inboxes: Mutex<Vec<(ObjectId, Arc<Inbox>)>>,
     failed: Mutex<Option<Instant>>,
     seen: Mutex<Seen>,
+    /// Moves when something is listed, or fails.
+    listed: Notify,
 }
 
 /// Namespace and name.
@@ -120,8 +139,9 @@ impl Drop for Subscription {
 
 impl Watches {
     /// Watches of a cluster, as whoever it is opened for.
-    pub fn new(cluster: Arc<KubeCluster>) -> Self {
-        Self { cluster, running: Mutex::default() }
+    /// What has moved is told to `news`, if there is room.
+    pub fn new(cluster: Arc<KubeCluster>, news: mpsc::Sender<News>) -> Self {
+        Self { cluster, news, running: Mutex::default() }
     }
 
     /// Wakes the caller when one of these objects moves.
@@ -148,11 +168,18 @@ impl Watches {
         Subscription { inbox, watches, _tasks: tasks }
     }
 
+    /// Begins to watch the objects of a kind that carry our label.
+    pub(crate) async fn follow(&self, id: &ObjectId, version: &str) {
+        if let Some(resource) = self.resource(id, version).await {
+            self.owned(&resource);
+        }
+    }
+
     /// What is seen of an object that carries our label. Who looks for the first of a kind begins to
     /// watch it.
     pub async fn look(&self, id: &ObjectId, version: &str) -> Sight {
         match self.resource(id, version).await {
-            Some(resource) => self.owned(&resource).look(id),
+            Some(resource) => self.owned(&resource).look(id).await,
             None => Sight::Blind,
         }
     }
@@ -199,7 +226,7 @@ impl Watches {
         let watch = Arc::new(Watch::default());
         let config = watcher::Config::default().fields(&format!("metadata.name={}", id.name));
         let api = self.api(&id.namespace, resource);
-        tasks.spawn(run(api, resource.clone(), config, Arc::clone(&watch)));
+        tasks.spawn(run(api, resource.clone(), config, Arc::clone(&watch), None));
         watch
     }
 
@@ -212,7 +239,8 @@ impl Watches {
         let watch = Arc::new(Watch::default());
         let config = watcher::Config::default().labels(OWNER_NAME);
         let api = self.api("", resource);
-        running.tasks.spawn(run(api, resource.clone(), config, Arc::clone(&watch)));
+        let news = Some(self.news.clone());
+        running.tasks.spawn(run(api, resource.clone(), config, Arc::clone(&watch), news));
         running.watches.insert(resource.clone(), Arc::clone(&watch));
         watch
     }
@@ -232,17 +260,28 @@ async fn run(
     resource: ApiResource,
     config: watcher::Config,
     target: Arc<Watch>,
+    news: Option<mpsc::Sender<News>>,
 ) {
     let events = watch(api, config).default_backoff();
     pin_mut!(events);
     while let Some(event) = events.next().await {
         *lock(&target.failed) = event.is_err().then(Instant::now);
+        let is_news = matches!(event, Err(_) | Ok(Event::InitDone));
         match event {
-            Ok(event) => target.take(event, &resource),
+            Ok(event) => {
+                let moved = target.take(event, &resource);
+                if let (Some(news), Some(moved)) = (&news, moved) {
+                    // Without room, the next run finds out.
+                    let _ = news.try_send(moved);
+                }
+            }
             Err(error) => {
                 tracing::debug!(%error, "watch failed, will be tried again");
                 target.wake(|_| true);
             }
+        }
+        if is_news {
+            target.listed.notify_waiters();
         }
     }
 }
@@ -257,26 +296,38 @@ impl Watch {
         lock(&self.failed).is_some_and(|at| at.elapsed() < RECOVERY)
     }
 
-    fn look(&self, id: &ObjectId) -> Sight {
+    async fn look(&self, id: &ObjectId) -> Sight {
+        let listed = self.listed.notified();
+        let is_listing = !lock(&self.seen).is_complete && !self.is_broken();
+        if is_listing {
+            // Who is late is not seen.
+            let _ = tokio::time::timeout(LISTING, listed).await;
+        }
         let seen = lock(&self.seen);
         if !seen.is_complete || self.is_broken() {
             return Sight::Blind;
         }
-        let name = (id.namespace.clone(), id.name.clone());
-        seen.objects.get(&name).cloned().map_or(Sight::Nothing, Sight::Object)
+        seen.objects.get(&name(id)).cloned().map_or(Sight::Nothing, Sight::Object)
     }
 
-    fn take(&self, event: Event<PartialObjectMeta<DynamicObject>>, resource: &ApiResource) {
+    /// Takes in an event; gives what has moved.
+    fn take(
+        &self,
+        event: Event<PartialObjectMeta<DynamicObject>>,
+        resource: &ApiResource,
+    ) -> Option<News> {
         match event {
             Event::Init => {
                 let mut seen = lock(&self.seen);
                 seen.is_complete = false;
                 seen.listing.clear();
+                None
             }
             Event::InitApply(object) => {
-                let (name, sighting) = sighting(&object, resource);
-                self.wake(|id| is_named(id, &name));
-                lock(&self.seen).listing.extend(sighting.map(|sighting| (name, sighting)));
+                let (id, sighting) = sighting(&object, resource)?;
+                lock(&self.seen).listing.insert(name(&id), sighting);
+                self.wake(|other| name(other) == name(&id));
+                None
             }
             // Whatever happened while nobody looked.
             Event::InitDone => {
@@ -285,16 +336,20 @@ impl Watch {
                 seen.is_complete = true;
                 drop(seen);
                 self.wake(|_| true);
+                None
             }
             Event::Apply(object) => {
-                let (name, sighting) = sighting(&object, resource);
-                lock(&self.seen).objects.extend(sighting.map(|sighting| (name.clone(), sighting)));
-                self.wake(|id| is_named(id, &name));
+                let (id, sighting) = sighting(&object, resource)?;
+                let (owner, mark) = (sighting.owner.clone(), Some(sighting.mark.clone()));
+                lock(&self.seen).objects.insert(name(&id), sighting);
+                self.wake(|other| name(other) == name(&id));
+                Some(News { owner, id, mark })
             }
             Event::Delete(object) => {
-                let (name, _) = sighting(&object, resource);
-                lock(&self.seen).objects.remove(&name);
-                self.wake(|id| is_named(id, &name));
+                let (id, sighting) = sighting(&object, resource)?;
+                lock(&self.seen).objects.remove(&name(&id));
+                self.wake(|other| name(other) == name(&id));
+                Some(News { owner: sighting.owner, id, mark: None })
             }
         }
     }
@@ -307,23 +362,22 @@ impl Watch {
     }
 }
 
-fn is_named(id: &ObjectId, (namespace, name): &Name) -> bool {
-    id.namespace == *namespace && id.name == *name
+fn name(id: &ObjectId) -> Name {
+    (id.namespace.clone(), id.name.clone())
 }
 
-/// An object's name and what its metadata say; nothing if they cannot be read as an object's.
+/// Which object it is, and what its metadata say; nothing if they cannot be read as an object's.
 fn sighting(
     object: &PartialObjectMeta<DynamicObject>,
     resource: &ApiResource,
-) -> (Name, Option<Sighting>) {
-    let name = |part: &Option<String>| part.clone().unwrap_or_default();
-    let key = (name(&object.metadata.namespace), name(&object.metadata.name));
+) -> Option<(ObjectId, Sighting)> {
     let value = serde_json::json!({
         "apiVersion": resource.api_version,
         "kind": resource.kind,
         "metadata": object.metadata,
     });
-    (key, Object::try_from(value).ok().map(|object| Sighting::of(&object)))
+    let object = Object::try_from(value).ok()?;
+    Some((object.id(), Sighting::of(&object)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

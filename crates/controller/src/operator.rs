@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::well_known::{KUSTOMIZATION_MANAGER, SOURCE_MANAGER};
+use apply::watch::News;
 use apply::{Clusters, Trust};
 use kube::api::ApiResource;
 use tokio::net::TcpListener;
-use tokio::sync::watch as signal;
+use tokio::sync::{mpsc, watch as signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -36,6 +37,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long another controller's artifact server may take to take a connection, and to send more.
 const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Moves of objects that wait to be looked at; what is beyond is found by the next run.
+const NEWS_MAX: usize = 4096;
 
 /// A running operator. Dropping it ends it at once; [`Operator::stop`] lets open work end.
 pub struct Operator {
@@ -87,8 +90,11 @@ pub async fn start(
     let store = artifact::Store::open(&args.storage_path, &host, args.artifact_digest_algo)
         .map_err(|error| anyhow::anyhow!(artifact::text::explain(&error)))?;
     let artifacts = store.router();
-    let clients = Clients { config, surroundings };
+    let (news, moves) = mpsc::channel(NEWS_MAX);
+    let clients = Clients { config, surroundings, news };
     let context = Arc::new(context(&args, clients, clock, store, &mut tasks)?);
+    let following = kustomization::triggers::follow(Arc::clone(&context), moves);
+    tasks.spawn(until(stop.clone(), following));
     let ready = Arc::new(AtomicBool::new(false));
     let mut serve = |listener, router| {
         tasks.spawn(server::serve(listener, router, context.clock.clone(), stop.clone()));
@@ -136,6 +142,7 @@ async fn webhook(args: &Args) -> anyhow::Result<Option<(TcpListener, Guard)>> {
 struct Clients {
     config: kube::Config,
     surroundings: cloud::Surroundings,
+    news: mpsc::Sender<News>,
 }
 
 fn context(
@@ -151,7 +158,7 @@ fn context(
         exec: args.kustomization.insecure_kubeconfig_exec,
         insecure_tls: args.kustomization.insecure_kubeconfig_tls,
     };
-    let clusters = Clusters::new(clients.config, trust);
+    let clusters = Clusters::new(clients.config, trust, clients.news);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
     let objects = |resource: ApiResource, manager, concurrent| {
         let queue = Queue::new(clock.clone(), backoff);

@@ -90,6 +90,17 @@ impl Memory {
         }
     }
 
+    /// Whether anything is known of an object.
+    pub fn knows(&self, id: &ObjectId) -> bool {
+        self.objects.contains_key(id)
+    }
+
+    /// Whether an object is no more what it was; `now` is how it is seen, if it is there.
+    pub fn has_moved(&self, id: &ObjectId, now: Option<&Mark>) -> bool {
+        let known = self.objects.get(id);
+        known.is_some_and(|known| !now.is_some_and(|now| known.mark.still_holds(now)))
+    }
+
     /// Whether an object was found healthy in the version in which it is `seen` now.
     pub fn is_healthy(&self, id: &ObjectId, seen: &Mark) -> bool {
         let known = self.objects.get(id).filter(|known| known.mark.uid == seen.uid);

@@ -3,7 +3,7 @@
 use manifest::ObjectId;
 
 use crate::inventory::Entry;
-use crate::sighting::{Mark, Sighting};
+use crate::sighting::Sighting;
 use crate::stage::rank;
 
 /// Who a Kustomization is, on the labels of its objects.
@@ -19,7 +19,10 @@ pub struct Owner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Delete exactly this incarnation.
-    Delete(Mark),
+    Delete {
+        /// `metadata.uid`, the precondition of the deletion.
+        uid: String,
+    },
     /// It is gone already: say that it was deleted.
     Gone,
     /// It is on its way out: nothing to do, and nothing to say again.
@@ -37,7 +40,7 @@ pub fn verdict(seen: Option<&Sighting>, owner: &Owner) -> Verdict {
     if seen.is_terminating {
         return Verdict::Terminating;
     }
-    Verdict::Delete(seen.mark.clone())
+    Verdict::Delete { uid: seen.mark.uid.clone() }
 }
 
 /// Sorts into delete order, the reverse of apply order.

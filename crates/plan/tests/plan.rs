@@ -239,8 +239,7 @@ fn only_what_is_ours_and_does_not_ask_to_stay_is_deleted() {
     };
     let of = |live: Option<Object>| verdict(live.as_ref().map(Sighting::of).as_ref(), &owner);
     assert_eq!(of(None), Verdict::Gone);
-    let seen = Sighting::of(&live(json!({})));
-    assert_eq!(of(Some(live(json!({})))), Verdict::Delete(seen.mark));
+    assert_eq!(of(Some(live(json!({})))), Verdict::Delete { uid: "u1".into() });
     assert_eq!(of(Some(live(json!({"metadata": {"labels": labels("other")}})))), Verdict::Skip);
     assert_eq!(of(Some(object(json!({})))), Verdict::Skip);
     let leaving = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});

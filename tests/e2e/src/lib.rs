@@ -8,7 +8,10 @@
 )]
 
 mod canary;
+pub mod gate;
+mod made;
 mod patience;
+pub mod recorder;
 mod sources;
 pub mod steps;
 mod story;

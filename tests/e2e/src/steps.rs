@@ -4,20 +4,15 @@ use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use clap::Parser as _;
-use kube::Client;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use crate::{Story, World, until};
+use crate::gate::{Door, Gate, Target};
+use crate::{Story, until};
 
-/// A longer body is none of a story.
-const BODY_BYTES_MAX: usize = 1 << 20;
 /// Where the flags of the operator stand for its process, one a line.
 const FLAGS: &str = "E2E_OPERATOR_FLAGS";
 
@@ -35,25 +30,6 @@ pub enum Stop {
 pub struct Steps {
     left: Arc<Mutex<Option<(usize, Stop)>>>,
     stopped: watch::Sender<bool>,
-}
-
-/// The way of an operator to the API server, or to a registry; it is closed when dropped.
-pub struct Gate {
-    /// `127.0.0.1:<port>`.
-    pub host: String,
-    server: JoinHandle<()>,
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-#[derive(Clone)]
-enum Target {
-    Cluster(Client),
-    Registry(reqwest::Client, String),
 }
 
 impl Default for Steps {
@@ -95,68 +71,34 @@ impl Steps {
 
     /// Opens the way to the API server, with the operator's rights.
     pub async fn cluster(&self) -> Gate {
-        let client = Client::try_from(World::shared().operator().await).unwrap();
-        self.gate(Target::Cluster(client)).await
+        Gate::to_cluster(self.clone()).await
     }
 
     /// Opens the way to the registry of a story.
     pub async fn registry(&self, story: &Story) -> Gate {
-        let target = Target::Registry(reqwest::Client::new(), story.registry.host().to_owned());
-        self.gate(target).await
-    }
-
-    async fn gate(&self, target: Target) -> Gate {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = listener.local_addr().unwrap().to_string();
-        let router = Router::new().fallback(pass).with_state((self.clone(), target));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Gate { host, server }
+        Gate::to_registry(self.clone(), story.registry.host()).await
     }
 }
 
-async fn pass(State((steps, target)): State<(Steps, Target)>, request: Request) -> Response {
-    let is_step = match &target {
-        Target::Cluster(_) => {
-            request.method() != "GET" && request.uri().path().contains("/ocirepositories/")
-        }
-        Target::Registry(..) => true,
-    };
-    let stop = if is_step { steps.next() } else { None };
-    if stop == Some(Stop::Before) {
-        steps.stopped.send_replace(true);
-        return std::future::pending().await;
-    }
-    let answer = forward(&target, request).await;
-    if stop == Some(Stop::After) {
-        steps.stopped.send_replace(true);
-        return std::future::pending().await;
-    }
-    answer
-}
-
-async fn forward(target: &Target, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap();
-    let path = head.uri.path_and_query().unwrap().as_str().to_owned();
-    match target {
-        Target::Cluster(client) => {
-            let mut request = axum::http::Request::builder().method(head.method).uri(path);
-            for (name, value) in head.headers.iter().filter(|(name, _)| *name != "host") {
-                request = request.header(name, value);
+impl Door for Steps {
+    async fn pass(self, request: Request, target: Target) -> Response {
+        let is_step = match &target {
+            Target::Cluster(_) => {
+                request.method() != "GET" && request.uri().path().contains("/ocirepositories/")
             }
-            let request = request.body(kube::client::Body::from(body)).unwrap();
-            client.send(request).await.unwrap().map(Body::new)
+            Target::Registry(..) => true,
+        };
+        let stop = if is_step { self.next() } else { None };
+        if stop == Some(Stop::Before) {
+            self.stopped.send_replace(true);
+            return std::future::pending().await;
         }
-        Target::Registry(client, host) => {
-            let request = client.request(head.method, format!("http://{host}{path}"));
-            let answer = request.headers(head.headers).send().await.unwrap();
-            let mut response = Response::builder().status(answer.status());
-            let headers = answer.headers().clone();
-            for (name, value) in headers.iter().filter(|(name, _)| *name != "transfer-encoding") {
-                response = response.header(name, value);
-            }
-            response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+        let answer = target.forward(request).await;
+        if stop == Some(Stop::After) {
+            self.stopped.send_replace(true);
+            return std::future::pending().await;
         }
+        answer
     }
 }
 

@@ -12,7 +12,9 @@ use kube::{Api, Client};
 use registry::Registry;
 use serde_json::{Value, json};
 
+use crate::gate::Gate;
 use crate::patience::DEADLINE;
+use crate::recorder::Recorder;
 use crate::{World, canary};
 
 /// A namespace, a registry and an operator that sees only this namespace.
@@ -28,6 +30,7 @@ pub struct Story {
     storage: tempfile::TempDir,
     flags: Vec<String>,
     surroundings: Surroundings,
+    gate: Option<Gate>,
     operator: Option<Operator>,
 }
 
@@ -63,6 +66,7 @@ impl Story {
             storage: tempfile::tempdir().unwrap(),
             flags: flags.iter().map(ToString::to_string).collect(),
             surroundings: Surroundings::default(),
+            gate: None,
             operator: None,
         };
         story
@@ -96,7 +100,10 @@ impl Story {
     /// Starts the operator, on the storage that a former one left.
     pub async fn start_operator(&mut self) {
         let args = Args::try_parse_from(self.operator_flags()).unwrap();
-        let config = World::shared().operator().await;
+        let config = match &self.gate {
+            Some(gate) => kube::Config::new(format!("http://{}", gate.host).parse().unwrap()),
+            None => World::shared().operator().await,
+        };
         let (clock, surroundings) = (self.clock.clone(), self.surroundings.clone());
         let operator = controller::start(args, config, clock, surroundings).await.unwrap();
         self.operator = Some(operator);
@@ -110,6 +117,16 @@ impl Story {
     /// What the next operator finds around it.
     pub fn set_surroundings(&mut self, surroundings: Surroundings) {
         self.surroundings = surroundings;
+    }
+
+    /// Begins a story whose operator is overheard on its way to the API server.
+    pub async fn overheard(name: &str, flags: &[&str]) -> (Self, Recorder) {
+        let mut story = Self::begin_with(name, flags).await;
+        story.stop_operator().await;
+        let recorder = Recorder::default();
+        story.gate = Some(recorder.cluster().await);
+        story.start_operator().await;
+        (story, recorder)
     }
 
     /// Ends the operator as a kill does: at once, wherever it is.
@@ -309,43 +326,6 @@ impl Story {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-
-    /// Pushes files under a tag of the repository `app`; gives the manifest's digest.
-    pub fn push(&self, tag: &str, files: &[(&str, &str)]) -> String {
-        let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
-        self.registry.push_files("app", tag, &files)
-    }
-
-    /// An OCIRepository `src` of the repository `app`.
-    pub fn source(&self, spec: Value) -> Value {
-        let mut object = json!({
-            "apiVersion": "source.toolkit.fluxcd.io/v1",
-            "kind": "OCIRepository",
-            "metadata": {"name": "src"},
-            "spec": {"url": self.registry.url("app"), "interval": "10m", "insecure": true},
-        });
-        merge(&mut object["spec"], spec);
-        object
-    }
-
-    /// A Kustomization of the source `src`.
-    pub fn kustomization(&self, name: &str, spec: Value) -> Value {
-        let mut object = json!({
-            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-            "kind": "Kustomization",
-            "metadata": {"name": name},
-            "spec": {
-                "interval": "10m",
-                "retryInterval": "5s",
-                "timeout": "30s",
-                "prune": true,
-                "targetNamespace": self.namespace,
-                "sourceRef": {"kind": "OCIRepository", "name": "src"},
-            },
-        });
-        merge(&mut object["spec"], spec);
-        object
-    }
 }
 
 /// How the API server names a kind: by the kind alone, or as `version/kind` or `group/version/kind`.
@@ -359,21 +339,6 @@ pub(crate) fn resource(kind: &str) -> ApiResource {
     };
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
-}
-
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                if value.is_null() {
-                    into.remove(&key);
-                } else {
-                    merge(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (into, from) => *into = from,
-    }
 }
 
 /// Says something to the person who reads the log of the tests.

@@ -1,6 +1,6 @@
 //! One run: fetch, build, apply, prune, await health. Top to bottom, one function an arrow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,6 +199,8 @@ async fn apply(
     if !applied.changes.is_empty() {
         attempt.happened(&applied.changes.join("\n"));
     }
+    let kept: HashSet<_> = applied.entries.iter().map(|entry| &entry.id).collect();
+    attempt.remembered.memory.keep(|id| kept.contains(id));
     let judge = Arc::clone(&attempt.request.judge);
     let awaited = Awaited { targets: applied.targets, states: applied.states, judge };
     Ok(Applied { entries: applied.entries, changes: applied.changes, awaited })
@@ -243,9 +245,12 @@ async fn run_stages<'a>(
         {
             return Err(failed(apply::Error::Stage(unhealthy), log(stages)));
         }
-        if plan.steps.iter().any(|step| step.action.writes()) && attempt.run.inventory.is_none() {
-            attempt.run.inventory = Some(union(planned, &attempt.stored));
-            attempt.progress().await?;
+        if plan.steps.iter().any(|step| step.action.writes()) {
+            attempt.remembered.wrote = true;
+            if attempt.run.inventory.is_none() {
+                attempt.run.inventory = Some(union(planned, &attempt.stored));
+                attempt.progress().await?;
+            }
         }
         stages.execute(&plan).await.map_err(|error| failed(error, log(stages)))?;
         if stage.is_awaited() {

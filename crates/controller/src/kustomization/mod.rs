@@ -158,7 +158,9 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
     let result = converge(&mut attempt, artifact).await;
     let duration = clock.instant() - began;
     let Attempt { context, key, request, object, status, remembered, run, .. } = attempt;
-    context.memories.end(key, remembered, began, result.is_ok());
+    if context.memories.end(key, remembered, (began, clock.instant()), result.is_ok()) {
+        context.kustomizations.queue.add(key.clone(), &format!("Kustomization/{key}"));
+    }
     let end = End { context, object, status };
     let origin = run.origin_revision.clone();
     let facts = (run.revision.clone(), origin);

@@ -1,8 +1,12 @@
 //! What makes a Kustomization run (kustomization.md, 2; decisions.md, B07, W4, W11).
 
+use std::sync::Arc;
+
 use api::kustomization::SourceKind;
+use apply::watch::News;
 use kube::api::DynamicObject;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::source::Source;
 use crate::context::Context;
@@ -32,6 +36,17 @@ pub(crate) fn gone(context: &Context, object: &DynamicObject) {
     context.metrics.forget("Kustomization", &key);
     context.kustomizations.queue.add(key.clone(), &format!("Kustomization/{key}"));
     wake_dependents(context, &key, true);
+}
+
+/// Objects of Kustomizations move. Drift is corrected at the interval or on request; what moved just
+/// before a run, and was told of after it, is made up for (decisions.md, W7).
+pub(crate) async fn follow(context: Arc<Context>, mut news: mpsc::Receiver<News>) {
+    while let Some(news) = news.recv().await {
+        let key = Key { namespace: news.owner.namespace.clone(), name: news.owner.name.clone() };
+        if context.memories.moved(&key, news, context.clock.instant()) {
+            context.kustomizations.queue.add(key.clone(), &format!("Kustomization/{key}"));
+        }
+    }
 }
 
 /// Wakes who waits for a Kustomization: everyone at `news` of its outcome, at any change whoever

@@ -12,6 +12,7 @@ mod health;
 mod identity;
 mod process;
 mod prune;
+mod requests;
 mod restart;
 mod secrets;
 mod source;

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use e2e::steps::{self, Gate, Process, Steps, Stop};
+use e2e::gate::Gate;
+use e2e::steps::{self, Process, Steps, Stop};
 use e2e::{Story, condition};
 use serde_json::{Value, json};
 
