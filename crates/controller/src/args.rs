@@ -80,6 +80,10 @@ pub struct Args {
     /// The most folders within one another in a layer.
     #[arg(long, default_value_t = Limits::default().depth_max)]
     pub source_depth_max: u64,
+    /// Keeps what is stored when its tag vanishes and the best that a range finds is lower, for every
+    /// OCIRepository that does not say otherwise with sluice.dev/rollback-guard.
+    #[arg(long)]
+    pub source_rollback_guard: bool,
     /// Host that may give tokens for registries of other domains; may be repeated.
     #[arg(long)]
     pub allow_token_realm: Vec<String>,

@@ -51,6 +51,8 @@ pub struct Settings {
     pub retention: artifact::store::Retention,
     /// What an archive may be.
     pub limits: artifact::Limits,
+    /// Whether sources are kept from going back to lower versions unless they say otherwise.
+    pub rollback_guard: bool,
     /// Hosts that may give tokens for registries of other domains.
     pub token_realms: Vec<String>,
 }
@@ -127,6 +129,7 @@ impl Settings {
                 records: args.artifact_retention_records,
             },
             limits: args.limits(),
+            rollback_guard: args.source_rollback_guard,
             token_realms: args.allow_token_realm.clone(),
         }
     }

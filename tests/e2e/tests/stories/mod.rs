@@ -22,6 +22,7 @@ mod source_ignore;
 mod source_kills;
 mod source_layers;
 mod source_registry;
+mod source_rollback;
 mod source_sharing;
 mod source_state;
 mod source_storage;
