@@ -26,5 +26,13 @@ pub const SLUICE_PREFIX: &str = "sluice.dev/";
 pub const ROLLBACK_GUARD: &str = "sluice.dev/rollback-guard";
 /// Annotation of an OCIRepository with the tag or digest that it may go back to.
 pub const ROLLBACK_ALLOWED: &str = "sluice.dev/rollback-allowed";
+/// Annotation of a Kustomization: what is not pruned unasked, in place of the operator's flag.
+pub const PRUNE_GUARD: &str = "sluice.dev/prune-guard";
+/// Annotation of a Kustomization with the digest of what may be pruned.
+pub const PRUNE_ALLOWED: &str = "sluice.dev/prune-allowed";
+/// Annotation of a Kustomization that only says what would be done.
+pub const DETECT_ONLY: &str = "sluice.dev/detect-only";
+/// Annotation of a Kustomization that goes after its dependents when all are being deleted.
+pub const WAIT_FOR_DEPENDENTS: &str = "sluice.dev/wait-for-dependents";
 /// Value that switches off what an annotation stands for.
 pub const DISABLED: &str = "disabled";

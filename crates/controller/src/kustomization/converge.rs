@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
+use apply::preview::Preview;
 use apply::prune::prune;
 use apply::wait::{Awaited, Unhealthy};
 use apply::{KubeCluster, Reach, Stages};
@@ -20,6 +21,7 @@ use plan::inventory::{Entry, stale, union};
 use plan::prune::Owner;
 use plan::{Plan, Policy, Stage};
 
+use super::detect::is_only_detecting;
 use super::request::Request;
 use super::status::{Phase, Run, progressing};
 use super::{decrypt, fetch, health, report};
@@ -55,6 +57,8 @@ pub(super) enum Failure {
     },
     /// The artifact is not in the store: its source will put it there.
     ArtifactMissing,
+    /// Everything was applied, and what left the source may not be pruned unasked.
+    PruneBlocked(String),
     /// Something newer came while health was awaited.
     Canceled { cause: String },
     /// The cluster to apply to could not be opened, and why.
@@ -69,11 +73,19 @@ impl Failure {
     }
 }
 
-/// Runs from the artifact to the healthy objects; gives how long the health check took.
+/// What a run came to.
+pub(super) enum Done {
+    /// Everything is as asked for; how long the health check took, when there was one.
+    Applied(Option<Duration>),
+    /// What would be done, and is not.
+    Detected(Preview),
+}
+
+/// Runs from the artifact to the healthy objects.
 pub(super) async fn converge(
     attempt: &mut Attempt<'_>,
     artifact: &Artifact,
-) -> Result<Option<Duration>, Failure> {
+) -> Result<Done, Failure> {
     let files = fetch::fetch(attempt, artifact).await?;
     render::check_path(&files, &attempt.request.render)
         .map_err(|error| Failure::new("ArtifactFailed", &error))?;
@@ -81,9 +93,12 @@ pub(super) async fn converge(
     let opened = attempt.request.destination.open(attempt.context, attempt.key).await;
     let reach = opened.map_err(Failure::NoCluster)?;
     let rendered = build(attempt, files).await?;
+    if is_only_detecting(attempt.context, &attempt.object) {
+        return attempt.preview(&reach, rendered).await.map(Done::Detected);
+    }
     let applied = apply(attempt, &reach, rendered).await?;
     prune_stale(attempt, &reach, &applied).await?;
-    health::await_health(attempt, &reach, applied).await
+    health::await_health(attempt, &reach, applied).await.map(Done::Applied)
 }
 
 /// Builds, with the variables that the spec refers to.
@@ -197,7 +212,8 @@ async fn apply(
     Ok(Applied { entries: applied.entries, changes: applied.changes, awaited })
 }
 
-fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> {
+/// How the objects of a run are applied.
+pub(super) fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> {
     let (request, flags) = (attempt.request, &attempt.context.settings);
     let ignored = Rules::new(&request.ignore)
         .map_err(|error| Failure::new("ReconciliationFailed", &error))?;
@@ -284,6 +300,10 @@ async fn prune_stale(
     let stale = stale(&attempt.stored, &applied.entries);
     if !attempt.request.prune || stale.is_empty() {
         return Ok(());
+    }
+    if let Err(blocked) = attempt.guard(&stale, applied.entries.len()) {
+        attempt.run.inventory = Some(union(&applied.entries, &stale));
+        return Err(blocked);
     }
     let owner = Owner { name: attempt.key.name.clone(), namespace: attempt.key.namespace.clone() };
     let concurrency = attempt.context.settings.concurrent_ssa;

@@ -15,7 +15,8 @@ impl Attempt<'_> {
     /// What the run goes on with: `pin`, or what is stored in `revision` if that is held against it,
     /// and then why.
     pub(super) fn guarded(&self, revision: Option<&str>, pin: Pin) -> (Pin, Option<String>) {
-        if !is_on(&self.object, ROLLBACK_GUARD, self.context.settings.rollback_guard) {
+        if !is_on(&self.object, ROLLBACK_GUARD, self.context.settings.guards.source_rollback_guard)
+        {
             return (pin, None);
         }
         let allowed = annotation(&self.object, ROLLBACK_ALLOWED);
@@ -57,10 +58,12 @@ mod tests {
     fn what_is_lower_is_held_until_it_is_named() {
         let (expression, filter) = (">=1.0.0".to_owned(), String::new());
         let range = Select::SemVer(Range { expression, filter, spelling: Spelling::Plain });
-        let digest = || Digest::parse_sha256(DIGEST).unwrap();
-        let lower = Pin { tag: Some("1.1.0".into()), digest: digest() };
+        let Ok(digest) = Digest::parse_sha256(DIGEST) else { unreachable!("it is one") };
+        let lower = Pin { tag: Some("1.1.0".into()), digest };
         let stored = format!("1.2.0@{DIGEST}");
-        let (kept, why) = held(&range, &stored, &lower, None).unwrap();
+        let Some((kept, why)) = held(&range, &stored, &lower, None) else {
+            unreachable!("nobody has allowed it")
+        };
         assert_eq!(kept.revision().as_str(), stored);
         assert!(why.ends_with("sluice.dev/rollback-allowed=1.1.0"), "{why}");
         let kept = |select: &Select, stored: &str, allowed: Option<&str>| {

@@ -8,6 +8,7 @@ mod expressions;
 mod force;
 mod foreign_registry;
 mod foreign_source;
+mod guards;
 mod health;
 mod identity;
 mod process;
