@@ -8,11 +8,10 @@ use futures::{StreamExt as _, stream};
 use manifest::{GroupKind, Object, Value};
 use plan::inventory::{Entry, stale};
 use plan::prune::{Owner, Verdict, sort, verdict};
-use plan::{Action, Plan, Step};
+use plan::{Action, Plan, Policy, Step};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ObjectError, Operation};
-use crate::execute::Settings;
 use crate::observe::observe;
 
 /// What would be done. Its text has a line for each object that would change, and no values.
@@ -22,6 +21,19 @@ pub struct Preview {
     pub plans: Vec<Plan>,
     /// What would be deleted, in that order.
     pub pruned: Vec<Entry>,
+}
+
+/// What would be applied, and how.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// What users and flags say about it.
+    pub policy: Policy,
+    /// Kinds that are applied in a stage of their own.
+    pub custom_kinds: Vec<GroupKind>,
+    /// Objects observed at once.
+    pub concurrency: usize,
 }
 
 /// What was ours until now, and whose it is.
@@ -39,17 +51,17 @@ pub struct Owned<'a> {
 /// created. Fails like an apply where an object is refused. Nothing is pruned without `owned`.
 pub async fn preview<C: Cluster>(
     cluster: &C,
-    objects: Vec<Object>,
-    settings: &Settings,
+    wanted: Wanted,
     owned: Option<Owned<'_>>,
 ) -> Result<Preview, Error> {
+    let Wanted { objects, policy, custom_kinds, concurrency } = wanted;
     let mut preview = Preview::default();
     let mut coming = Coming::default();
-    for (_, objects) in plan::stages(objects, &settings.custom_kinds) {
+    for (_, objects) in plan::stages(objects, &custom_kinds) {
         let (later, now): (Vec<_>, Vec<_>) =
             objects.into_iter().partition(|object| coming.brings(object));
-        let observed = observe(cluster, now, &settings.policy, settings.concurrency).await?;
-        let mut plan = plan::plan(observed, &settings.policy)?;
+        let observed = observe(cluster, now, &policy, concurrency).await?;
+        let mut plan = plan::plan(observed, &policy)?;
         let create = |object| Step { object, action: Action::Create };
         plan.steps.extend(later.into_iter().map(create));
         coming.with(&plan);
@@ -59,7 +71,7 @@ pub async fn preview<C: Cluster>(
         let steps = preview.plans.iter().flat_map(|plan| &plan.steps);
         let desired: Vec<Entry> = steps.map(|step| Entry::of(&step.object)).collect();
         let left = stale(owned.stored, &desired);
-        preview.pruned = deleted(cluster, left, owned.owner, settings.concurrency).await?;
+        preview.pruned = deleted(cluster, left, owned.owner, concurrency).await?;
     }
     Ok(preview)
 }

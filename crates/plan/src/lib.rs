@@ -23,9 +23,11 @@ pub mod inventory;
 pub mod markers;
 mod normalize;
 pub mod ownership;
+mod prepare;
 pub mod prune;
 pub mod stage;
 
 pub use action::{Action, DryRun, Observed, Plan, Policy, Step, plan};
-pub use normalize::{Error as NotNormal, drop_bad_authority, normalize};
+pub use normalize::{Error as NotNormal, normalize};
+pub use prepare::{Unfit, Unknown, prepare};
 pub use stage::{Stage, stages};

@@ -121,16 +121,13 @@ async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, 
     attempt.run.phase = Phase::Detecting;
     attempt.run.digest = Some(format!("sha256:{}", rendered.digest()));
     let mut objects = rendered.into_objects();
-    decrypt::refuse_encrypted(&objects)?;
-    for object in &mut objects {
-        let subject = object.id().subject();
-        let dropped = plan::normalize(object)
-            .map_err(|error| Failure::new("ReconciliationFailed", &format!("{subject} {error}")))?;
-        if !dropped.is_empty() {
-            let fields = dropped.join(", ");
-            tracing::warn!(key = %attempt.key, %subject, %fields, "unknown fields are dropped");
-        }
-        plan::drop_bad_authority(object);
+    render::sealed::refuse_encrypted(&objects)
+        .map_err(|error| Failure::new("ReconciliationFailed", &error))?;
+    let unknown = plan::prepare(&mut objects)
+        .map_err(|unfit| Failure::new("ReconciliationFailed", &unfit))?;
+    for plan::Unknown { subject, fields } in unknown {
+        let fields = fields.join(", ");
+        tracing::warn!(key = %attempt.key, %subject, %fields, "unknown fields are dropped");
     }
     Ok(objects)
 }

@@ -2,7 +2,7 @@
 
 use api::well_known::DETECT_ONLY;
 use apply::Reach;
-use apply::preview::{Owned, Preview, preview};
+use apply::preview::{Owned, Preview, Wanted, preview};
 use kube::api::DynamicObject;
 use manifest::Object;
 use plan::prune::Owner;
@@ -30,11 +30,12 @@ impl Attempt<'_> {
         reach: &Reach,
         objects: Vec<Object>,
     ) -> Result<Preview, Failure> {
-        let settings = settings(self)?;
+        let apply::execute::Settings { policy, custom_kinds, concurrency, .. } = settings(self)?;
+        let wanted = Wanted { objects, policy, custom_kinds, concurrency };
         let owner = Owner { name: self.key.name.clone(), namespace: self.key.namespace.clone() };
         let owned = Owned { stored: &self.stored, owner: &owner };
         let owned = self.request.prune.then_some(owned);
-        let planned = preview(reach.cluster.as_ref(), objects, &settings, owned).await;
+        let planned = preview(reach.cluster.as_ref(), wanted, owned).await;
         planned.map_err(|error| Failure::new("ReconciliationFailed", &error))
     }
 }
