@@ -34,12 +34,16 @@ pub struct Reach {
     pub watches: Arc<Watches>,
 }
 
+/// Makes the client of a cluster; whoever wants to see its requests puts a layer into it.
+pub type Connect = Box<dyn Fn(kube::Config) -> kube::Result<Client> + Send + Sync>;
+
 /// The clusters that have been opened, one a place and identity, so that connections and discovery
 /// are shared by every Kustomization that uses them (kustomization.md, W17).
 pub struct Clusters {
     config: kube::Config,
     trust: Trust,
     news: mpsc::Sender<News>,
+    connect: Connect,
     own: Mutex<HashMap<Identity, Reach>>,
     others: Mutex<HashMap<(Place, Identity), Other>>,
 }
@@ -56,8 +60,14 @@ const OTHERS_MAX: usize = 1024;
 impl Clusters {
     /// Identities of the cluster that `config` describes, and other clusters.
     /// What moves in them is told to `news`, if there is room.
-    pub fn new(config: kube::Config, trust: Trust, news: mpsc::Sender<News>) -> Self {
-        Self { config, trust, news, own: Mutex::default(), others: Mutex::default() }
+    pub fn new(
+        config: kube::Config,
+        trust: Trust,
+        connect: Connect,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        let (own, others) = (Mutex::default(), Mutex::default());
+        Self { config, trust, connect, news, own, others }
     }
 
     /// The operator's own cluster, seen with an identity. It is watched as the operator: watches only
@@ -66,7 +76,7 @@ impl Clusters {
         if let Some(reach) = self.own().get(identity) {
             return Ok(reach.clone());
         }
-        let cluster = open(self.config.clone(), identity)?;
+        let cluster = self.connect(self.config.clone(), identity)?;
         let watches = match identity {
             Identity::Operator => Arc::new(Watches::new(Arc::clone(&cluster), self.news.clone())),
             Identity::ServiceAccount { .. } => self.open(&Identity::Operator)?.watches,
@@ -95,9 +105,9 @@ impl Clusters {
             return Ok(known.reach.clone());
         }
         let config = kubeconfig::read(kubeconfig, self.trust).await?;
-        let watched = open(config.clone(), &Identity::Operator)?;
+        let watched = self.connect(config.clone(), &Identity::Operator)?;
         let watches = Arc::new(Watches::new(watched, self.news.clone()));
-        let reach = Reach { cluster: open(config, identity)?, watches };
+        let reach = Reach { cluster: self.connect(config, identity)?, watches };
         let mut others = self.others();
         if others.len() >= OTHERS_MAX {
             others.clear();
@@ -109,12 +119,16 @@ impl Clusters {
     fn others(&self) -> std::sync::MutexGuard<'_, HashMap<(Place, Identity), Other>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn open(mut config: kube::Config, identity: &Identity) -> Result<Arc<KubeCluster>, Refusal> {
-    if let Some(user) = identity.user()? {
-        let value = HeaderValue::from_str(&user).map_err(|_| Refusal::Name(user.clone()))?;
-        config.headers.push((HeaderName::from_static("impersonate-user"), value));
+    fn connect(
+        &self,
+        mut config: kube::Config,
+        identity: &Identity,
+    ) -> Result<Arc<KubeCluster>, Refusal> {
+        if let Some(user) = identity.user()? {
+            let value = HeaderValue::from_str(&user).map_err(|_| Refusal::Name(user.clone()))?;
+            config.headers.push((HeaderName::from_static("impersonate-user"), value));
+        }
+        Ok(Arc::new(KubeCluster::new((self.connect)(config)?)))
     }
-    Ok(Arc::new(KubeCluster::new(Client::try_from(config)?)))
 }

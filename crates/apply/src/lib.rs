@@ -13,12 +13,13 @@ mod knowledge;
 mod kube_cluster;
 mod kubeconfig;
 mod observe;
+pub mod preview;
 pub mod prune;
 pub mod wait;
 pub mod watch;
 
 pub use cluster::{Cluster, Identity};
-pub use clusters::{Clusters, Place, Reach};
+pub use clusters::{Clusters, Connect, Place, Reach};
 pub use error::{Error, Refusal};
 pub use execute::Stages;
 pub use knowledge::Knowledge;

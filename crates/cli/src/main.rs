@@ -14,6 +14,7 @@ mod local;
 mod output;
 mod progress;
 mod registry;
+mod rendering;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,20 +28,21 @@ fn main() -> ExitCode {
         Command::Pull(args) => with_runtime(commands::pull::run(&args)),
         Command::List(args) => with_runtime(commands::list::run(&args)),
         Command::Tag(args) => with_runtime(commands::tag::run(&args)),
-        Command::Diff(args) => with_runtime(commands::diff::run(&args)),
+        Command::Diff(args) => return end(with_runtime(commands::diff::run(&args))),
         Command::Version(args) => commands::version::run(&args),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error::report(&error);
-            ExitCode::FAILURE
-        }
-    }
+    end(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn end(result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        error::report(&error);
+        ExitCode::FAILURE
+    })
 }
 
 /// Runs a command that talks to a cluster or a registry.
-fn with_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn with_runtime<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // Installed twice it would be the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)

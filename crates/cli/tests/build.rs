@@ -161,3 +161,124 @@ fn output_is_a_file_or_a_file_an_object() {
         "#]],
     );
 }
+
+/// Another object comes first in its file.
+const KUSTOMIZATION: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux}\n---\n\
+apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+metadata: {name: shop, namespace: flux}\nspec:\n  interval: 1m\n  prune: true\n  \
+path: ./elsewhere\n  namePrefix: my-\n  sourceRef: {kind: OCIRepository, name: shop}\n  \
+postBuild: {substitute: {other: x}, substituteFrom: [{kind: Secret, name: s}]}\n";
+const STRICT: [&str; 4] = ["shop", "--strict", "--kustomization", "ks.yaml"];
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+/// What the operator refuses is refused before it is pushed, with its words, and what it drops is told.
+#[test]
+fn a_strict_build_finds_what_the_cluster_would_refuse() {
+    let folder = folder("resources: [web.yaml]\n");
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: '${name}'}\nspec:\n  \
+                      replica: 2\n  selector: {matchLabels: {a: b}}\n";
+    write(folder.path(), "shop/web.yaml", deployment);
+    write(folder.path(), "ks.yaml", KUSTOMIZATION);
+    check(
+        folder.path(),
+        &STRICT,
+        &expect![[r#"
+        exit 1
+        ---- stderr
+        error: post build failed for 'Deployment.v1.apps/my-${name}': envsubst error: variable substitution failed: variable not set (strict mode): "name"
+    "#]],
+    );
+    let given = [&STRICT[..], &["--var", "name=web"]].concat();
+    check(
+        folder.path(),
+        &given,
+        &expect![[r#"
+        exit 0
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata:
+          labels:
+            kustomize.toolkit.fluxcd.io/name: shop
+            kustomize.toolkit.fluxcd.io/namespace: flux
+          name: my-web
+        spec:
+          replica: 2
+          selector:
+            matchLabels:
+              a: b
+        ---- stderr
+        warning: Deployment/my-web: unknown fields are dropped: spec.replica
+    "#]],
+    );
+}
+
+/// What only the cluster can decrypt is refused, unless it will.
+#[test]
+fn a_strict_build_knows_what_is_encrypted() {
+    let folder = folder("resources: [web.yaml]\n");
+    write(folder.path(), "ks.yaml", KUSTOMIZATION);
+    write(
+        folder.path(),
+        "shop/web.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nsops: {mac: x}\n",
+    );
+    check(
+        folder.path(),
+        &["shop", "--strict"],
+        &expect![[r#"
+        exit 1
+        ---- stderr
+        error: Secret/s is SOPS encrypted, configuring decryption is required for this secret to be reconciled
+    "#]],
+    );
+    write(
+        folder.path(),
+        "ks.yaml",
+        &KUSTOMIZATION.replace("prune: true", "prune: true\n  decryption: {provider: sops}"),
+    );
+    check(
+        folder.path(),
+        &STRICT,
+        &expect![[r#"
+        exit 0
+        apiVersion: v1
+        kind: Secret
+        metadata:
+          labels:
+            kustomize.toolkit.fluxcd.io/name: shop
+            kustomize.toolkit.fluxcd.io/namespace: flux
+          name: my-s
+        sops:
+          mac: x
+        ---- stderr
+    "#]],
+    );
+    write(folder.path(), "ks.yaml", CONFIG_MAP);
+    check(
+        folder.path(),
+        &STRICT,
+        &expect![[r#"
+        exit 1
+        ---- stderr
+        error: `ks.yaml` has no Kustomization of kustomize.toolkit.fluxcd.io
+        hint: name the file of the Kustomization, not that of its objects
+    "#]],
+    );
+    check(
+        folder.path(),
+        &["shop", "--kustomization", "ks.yaml"],
+        &expect![[r#"
+        exit 2
+        ---- stderr
+        error: the following required arguments were not provided:
+          --strict
+
+        Usage: sluice build --strict --kustomization <FILE> <DIRECTORY>
+
+        For more information, try '--help'.
+    "#]],
+    );
+}

@@ -10,6 +10,7 @@ use artifact::digest::Algorithm;
 use clap::{Parser, ValueEnum};
 
 use crate::gates::{Gate, OBJECT_LEVEL_IDENTITY};
+use crate::guards::Guards;
 use crate::kustomization::KustomizationArgs;
 
 /// Follows OCI artifacts and keeps what they hold applied to the cluster.
@@ -96,6 +97,9 @@ pub struct Args {
     /// How long a cloud token is kept at most, never longer than an hour.
     #[arg(long, default_value = "1h", value_parser = duration)]
     pub token_cache_max_duration: Duration,
+    /// What is guarded.
+    #[command(flatten)]
+    pub guards: Guards,
     /// Flags of the Kustomization half.
     #[command(flatten)]
     pub kustomization: KustomizationArgs,
@@ -260,6 +264,7 @@ mod tests {
             ("--feature-gates=Nonsense=true", "feature-gate 'Nonsense' not supported"),
             ("--feature-gates=MigrateAPIVersion=true", "is not supported by Sluice yet"),
             ("--feature-gates=ExternalArtifact", "write it as Name=true or Name=false"),
+            ("--prune-guard=many", "'many' is no rule of a prune guard"),
             ("--storage-addr=nowhere", "give an IP address and a port"),
         ] {
             assert!(refusal(flag).contains(text), "{flag}: {}", refusal(flag));

@@ -12,6 +12,7 @@ use crate::args::Args;
 use crate::events::Events;
 use crate::foreign::Foreign;
 use crate::gates::ADDITIVE_READY_EXPR;
+use crate::guards::Guards;
 use crate::kustomization::{DecryptionArgs, Memories, SourceSettings};
 use crate::metrics::Metrics;
 use crate::objects::Objects;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub retention: artifact::store::Retention,
     /// What an archive may be.
     pub limits: artifact::Limits,
+    /// What is guarded where an object does not say otherwise.
+    pub guards: Guards,
     /// Hosts that may give tokens for registries of other domains.
     pub token_realms: Vec<String>,
 }
@@ -132,6 +135,7 @@ impl Settings {
                 records: args.artifact_retention_records,
             },
             limits: args.limits(),
+            guards: args.guards.clone(),
             token_realms: args.allow_token_realm.clone(),
         }
     }

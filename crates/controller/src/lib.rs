@@ -10,6 +10,7 @@ mod context;
 mod events;
 mod foreign;
 pub mod gates;
+pub mod guards;
 mod kustomization;
 mod metrics;
 mod objects;

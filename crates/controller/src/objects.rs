@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::well_known::{FINALIZER, RECONCILE_REQUEST};
+use api::well_known::{DISABLED, FINALIZER, RECONCILE_REQUEST, SLUICE_PREFIX};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};
 use serde::Serialize;
@@ -158,14 +158,27 @@ pub fn annotation<'a>(object: &'a DynamicObject, key: &str) -> Option<&'a str> {
     object.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
-/// Whether the object itself asks for a run: new, changed, being deleted, or requested.
+/// Whether something of ours is on for an object: as its annotation says, and as the operator's flag
+/// says when it has none. It is off only for `disabled`, so that a slip of the pen guards too much.
+pub fn is_on(object: &DynamicObject, key: &str, flag: bool) -> bool {
+    annotation(object, key).map_or(flag, |value| !value.eq_ignore_ascii_case(DISABLED))
+}
+
+/// Whether the object itself asks for a run: new, changed, being deleted, requested, or told
+/// something in our own annotations.
 pub fn asks(before: Option<&DynamicObject>, after: &DynamicObject) -> bool {
     let Some(before) = before else { return true };
     let request = |object: &DynamicObject| annotation(object, RECONCILE_REQUEST).map(str::to_owned);
+    let told = |object: &DynamicObject| -> Vec<(String, String)> {
+        let annotations = object.metadata.annotations.iter().flatten();
+        let ours = annotations.filter(|(key, _)| key.starts_with(SLUICE_PREFIX));
+        ours.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
     before.metadata.uid != after.metadata.uid
         || before.metadata.generation != after.metadata.generation
         || before.metadata.deletion_timestamp != after.metadata.deletion_timestamp
         || (request(after).is_some() && request(before) != request(after))
+        || told(before) != told(after)
 }
 
 fn keep_foreign_conditions(target: &mut Value, stored: &Value, owned: &[&str]) {

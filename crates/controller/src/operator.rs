@@ -158,7 +158,8 @@ fn context(
         exec: args.kustomization.insecure_kubeconfig_exec,
         insecure_tls: args.kustomization.insecure_kubeconfig_tls,
     };
-    let clusters = Clusters::new(clients.config, trust, clients.news);
+    let connect = requests::connector(&clients.config, &metrics);
+    let clusters = Clusters::new(clients.config, trust, connect, clients.news);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
     let objects = |resource: ApiResource, manager, concurrent| {
         let queue = Queue::new(clock.clone(), backoff);

@@ -91,9 +91,7 @@ impl Range {
     ///
     /// Tags that are no versions are passed over; of equal versions the first listed wins.
     pub fn select(&self, tags: &[String]) -> Result<String, NoTag> {
-        let filter = (!self.filter.is_empty()).then(|| Filter::new(&self.filter)).transpose()?;
-        let range = Constraint::parse(&self.expression)
-            .map_err(|source| NoTag::Range { expression: self.expression.clone(), source })?;
+        let (filter, range) = self.parse()?;
         let passes = |tag: &str| filter.as_ref().is_none_or(|filter| filter.matches(tag));
         let mut best: Option<(Version, &str)> = None;
         for tag in tags.iter().filter(|tag| passes(tag)) {
@@ -105,6 +103,27 @@ impl Range {
         }
         best.map(|(_, tag)| self.spelling.tag(tag))
             .ok_or_else(|| NoTag::NoMatch(self.expression.clone()))
+    }
+
+    /// Whether a registry that offers `to` now, and offered `from` before, has lost what the range
+    /// still prefers: `from` is in the range and higher (security.md, E6).
+    ///
+    /// A range that does not admit `from` any more was changed by somebody who wants something else.
+    pub fn steps_back(&self, from: &str, to: &str) -> bool {
+        let Ok((filter, range)) = self.parse() else { return false };
+        let (Some(before), Some(now)) = (self.spelling.version(from), self.spelling.version(to))
+        else {
+            return false;
+        };
+        let passes = filter.is_none_or(|filter| filter.matches(from));
+        passes && range.admits(&before) && before > now
+    }
+
+    fn parse(&self) -> Result<(Option<Filter>, Constraint), NoTag> {
+        let filter = (!self.filter.is_empty()).then(|| Filter::new(&self.filter)).transpose()?;
+        let range = Constraint::parse(&self.expression)
+            .map_err(|source| NoTag::Range { expression: self.expression.clone(), source })?;
+        Ok((filter, range))
     }
 }
 
@@ -164,6 +183,29 @@ mod tests {
         assert_eq!(plain("1.0.0+a 1.0.0+b 0.9.0").as_deref(), Some("1.0.0+a"));
         assert_eq!(plain("0.9.0 1.0.0+b 1.0.0+a").as_deref(), Some("1.0.0+b"));
         assert_eq!(plain("1.0.0 v1.0.0").as_deref(), Some("1.0.0"));
+    }
+
+    /// security.md, E6: only what the range would choose again has been lost.
+    #[test]
+    fn a_step_back_is_to_a_lower_version_of_the_same_range() {
+        let back = |expression: &str, filter: &str, from: &str, to: &str| {
+            let spelling = Spelling::Plain;
+            let range = Range { expression: expression.into(), filter: filter.into(), spelling };
+            range.steps_back(from, to)
+        };
+        assert!(back(">=1.0.0", "", "1.2.0", "1.1.0"));
+        assert!(back(">=1.0.0-0", "-rc", "1.2.0-rc.2", "1.2.0-rc.1"));
+        for (expression, filter, from, to) in [
+            (">=1.0.0", "", "1.1.0", "1.2.0"),
+            (">=1.0.0", "", "1.1.0+a", "1.1.0+b"),
+            ("<=1.1.0", "", "1.2.0", "1.1.0"),
+            (">=1.0.0", "^v", "1.2.0", "v1.1.0"),
+            (">=1.0.0", "", "latest", "1.1.0"),
+            (">=1.0.0", "", "1.2.0-rc.1", "1.1.0"),
+            ("nonsense", "", "1.2.0", "1.1.0"),
+        ] {
+            assert!(!back(expression, filter, from, to), "{expression} {filter} {from} {to}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Decisions about a cluster, made without one.
 //!
 //! Takes desired objects and what was observed of the cluster, gives values: the [`stages`] to
-//! apply in, the [`Plan`] of one stage, the [`inventory`] after it, what to [`prune`], and an
+//! apply in, the [`Plan`] of one stage, the [`inventory`] after it, what to [`prune`] and whether
+//! a [`guard`] lets it, and an
 //! object's [`health`]. It refuses nothing and does nothing: no client, no clock, no `async`.
 //!
 //! ```
@@ -15,6 +16,7 @@
 mod action;
 mod digest;
 mod drift;
+pub mod guard;
 pub mod health;
 pub mod ignore;
 pub mod inventory;
@@ -22,12 +24,14 @@ pub mod markers;
 mod memory;
 mod normalize;
 pub mod ownership;
+mod prepare;
 pub mod prune;
 mod sighting;
 pub mod stage;
 
 pub use action::{Action, DryRun, Observed, Plan, Policy, Step, plan};
 pub use memory::{Content, Known, Memory, Recall};
-pub use normalize::{Error as NotNormal, drop_bad_authority, normalize};
+pub use normalize::{Error as NotNormal, normalize};
+pub use prepare::{Unfit, Unknown, prepare};
 pub use sighting::{Mark, Sighting};
 pub use stage::{Stage, stages};

@@ -296,10 +296,10 @@ proptest! {
 #[test]
 fn objects_are_normalised_as_their_types_are() {
     let normal = |value: Value| {
-        let mut object = Object::try_from(value).unwrap();
-        let dropped = plan::normalize(&mut object).map_err(|error| error.to_string());
-        plan::drop_bad_authority(&mut object);
-        dropped.map(|dropped| (serde_json::to_value(&object).unwrap(), dropped.join(", ")))
+        let mut objects = [Object::try_from(value).unwrap()];
+        let unknown = plan::prepare(&mut objects).map_err(|unfit| unfit.to_string())?;
+        let dropped: Vec<_> = unknown.into_iter().flat_map(|unknown| unknown.fields).collect();
+        Ok::<_, String>((serde_json::to_value(&objects[0]).unwrap(), dropped.join(", ")))
     };
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
         "spec": {"replica": 3, "template": {"spec": {"containers": [

@@ -44,6 +44,11 @@ pub enum Error {
         /// Why; it never shows a value.
         why: String,
     },
+    /// A Secret is encrypted and nobody asked for its decryption.
+    #[error(
+        "{0} is SOPS encrypted, configuring decryption is required for this secret to be reconciled"
+    )]
+    Encrypted(String),
     /// The name of a variable is not allowed, whatever uses it.
     #[error(
         "post build failed for '{object}': envsubst error: '{name}' var name is invalid, must \

@@ -26,6 +26,7 @@ mod error;
 mod label;
 pub mod request;
 pub mod sealed;
+mod spec;
 pub mod substitute;
 
 use kustomize::files::{FilePath, Files, Kind, Memory, Overlay};
@@ -36,6 +37,7 @@ use sha2::{Digest, Sha256};
 pub use error::Error;
 pub use label::{OWNER_NAME, OWNER_NAMESPACE};
 pub use request::Request;
+pub use spec::target;
 
 use request::{PostBuild, Strategy};
 

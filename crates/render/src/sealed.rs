@@ -283,12 +283,22 @@ fn open(mut object: Object, keys: &DataKeys) -> Result<Object, String> {
     }
 }
 
-/// The first Secret that would be applied encrypted, because nobody asked for its decryption.
-pub fn encrypted_secret(objects: &[Object]) -> Option<&Object> {
-    objects.iter().find(|object| {
+/// Whether an object is encrypted, or holds an encrypted file.
+pub fn is_sealed(object: &Object) -> bool {
+    !matches!(parts(object), Parts::Plain)
+}
+
+/// Refuses Secrets that nobody decrypted and that do not say that they are to stay so
+/// (decisions.md, encrypted Secret without decryption).
+pub fn refuse_encrypted(objects: &[Object]) -> Result<(), Error> {
+    let encrypted = objects.iter().find(|object| {
         object.kind() == "Secret"
             && object.api_version() == "v1"
             && object.at(&["sops"]).is_some()
             && !is_disabled(object)
-    })
+    });
+    match encrypted {
+        Some(secret) => Err(Error::Encrypted(secret.id().subject())),
+        None => Ok(()),
+    }
 }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kustomize::files::{FilePath, Memory};
 use manifest::Object;
-use render::sealed::{Sources, encrypted_secret};
+use render::sealed::{Sources, is_sealed, refuse_encrypted};
 use render::{Rendered, Request};
 use sops::{DataKeys, Wrapped, age};
 
@@ -160,10 +160,13 @@ fn objects_are_decrypted_unless_they_say_no() {
     assert_eq!(whole.at(&["sops"]), None);
     assert!(off.at(&["sops"]).is_some());
     assert_eq!(data(holds, "db.env"), document("expected/db.env"));
-    assert_eq!(encrypted_secret(&objects), None);
+    assert!(refuse_encrypted(&objects).is_ok());
+    assert!(!objects.iter().any(is_sealed));
     let request = Request { path: "app".into(), ..Request::default() };
     let sealed = render::render(&tree, &request).unwrap().into_objects();
-    assert_eq!(encrypted_secret(&sealed).map(Object::name), Some("s"));
+    let refused = refuse_encrypted(&sealed).unwrap_err().to_string();
+    assert!(refused.starts_with("Secret/s is SOPS encrypted"), "{refused}");
+    assert_eq!(sealed.iter().map(is_sealed).collect::<Vec<_>>(), [true, false, true]);
     let error = render(&tree, "keys/two.agekey").unwrap_err();
     let begin = "decryption failed for 'Secret.v1.[noGrp]/s': failed to decrypt and format '/s' \
                  Secret data: cannot get sops data key: Failed to get";

@@ -1,6 +1,7 @@
 //! An operator in a process of its own, whose every step can be its last.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -102,6 +103,42 @@ impl Door for Steps {
     }
 }
 
+/// What an operator's storage lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// What the story's lies on.
+    Shared,
+    /// The same, with files of at most so many blocks of 512 bytes.
+    Limited(u32),
+    /// A mount of its own, see [`Process::remount`].
+    Own,
+}
+
+impl Disk {
+    /// A program that runs its arguments with such a disk in `storage`.
+    fn shell(self, storage: &Path) -> Command {
+        let (mut command, set_up) = match self {
+            Self::Shared => (Command::new("sh"), String::new()),
+            Self::Limited(blocks) => (Command::new("sh"), format!("ulimit -f {blocks}; ")),
+            Self::Own => {
+                let mut command = Command::new("unshare");
+                command.args(["--user", "--map-root-user", "--mount", "sh"]);
+                let storage = storage.display();
+                (command, format!("mount --bind '{storage}' '{storage}' && "))
+            }
+        };
+        command.args(["-c", &format!("trap '' XFSZ; {set_up}exec \"$0\" \"$@\"")]);
+        command
+    }
+
+    /// Whether this machine gives a process such a disk: mounts need a user namespace.
+    pub fn is_given(self) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let status = self.shell(folder.path()).arg("true").stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+}
+
 /// An operator in a process of its own, on a story's storage. It is killed when dropped.
 pub struct Process {
     child: Child,
@@ -117,9 +154,9 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts one that reaches the API server through a gate. It may write files of at most
-    /// `file_blocks` blocks of 512 bytes, if that is given. `main` names the test that calls [`run`].
-    pub fn start(story: &Story, cluster: &Gate, file_blocks: Option<u32>, main: &str) -> Self {
+    /// Starts one that reaches the API server through a gate, on a disk. `main` names the test that
+    /// calls [`run`].
+    pub fn start(story: &Story, cluster: &Gate, disk: Disk, main: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("config");
         let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "e2e",
@@ -127,10 +164,8 @@ impl Process {
             "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "e2e"}}],
             "users": [{"name": "e2e", "user": {}}]});
         std::fs::write(&kubeconfig, config.to_string()).unwrap();
-        let limit = file_blocks.map_or(String::new(), |blocks| format!("ulimit -f {blocks}; "));
-        let mut command = Command::new("sh");
+        let mut command = disk.shell(story.storage());
         command
-            .args(["-c", &format!("trap '' XFSZ; {limit}exec \"$0\" \"$@\"")])
             .arg(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", main])
             .env("KUBECONFIG", kubeconfig)
@@ -138,6 +173,18 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::null());
         Self { child: command.spawn().unwrap(), _folder: folder }
+    }
+}
+
+impl Process {
+    /// Makes its storage read-only (`ro`) or writable again (`rw`); it has a disk of its own.
+    pub fn remount(&self, story: &Story, mode: &str) {
+        let mut command = Command::new("nsenter");
+        command.args(["--user", "--mount", "--preserve-credentials", "--target"]);
+        command.arg(self.child.id().to_string());
+        command.args(["mount", "-o", &format!("remount,bind,{mode}")]).arg(story.storage());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

@@ -8,12 +8,13 @@ use std::thread::available_parallelism;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use kustomize::{Built, LoadRestriction, Options, Order};
+use kustomize::{LoadRestriction, Options, Order};
 use manifest::scope::is_cluster_scoped;
-use manifest::{Gvk, Value, yaml};
+use manifest::{Gvk, Object, Value, yaml};
 
 use crate::error::hint;
 use crate::local::Local;
+use crate::rendering::{Kustomization, Variables, render as render_directory, say, with};
 
 /// Print the objects of a kustomization directory.
 #[derive(clap::Args)]
@@ -33,6 +34,15 @@ pub(crate) struct Args {
     /// Label every object with the version of kustomize that is followed.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_managedby_label: Option<bool>,
+    /// Render as the operator does, and refuse what a cluster would refuse: variables that are not set,
+    /// Secrets that stay encrypted, kinds that cannot be applied. Unknown fields are told, and dropped.
+    #[arg(long)]
+    strict: bool,
+    /// File with the Kustomization whose spec is laid over the directory, which stands for its path.
+    #[arg(short, long, value_name = "FILE", requires = "strict")]
+    kustomization: Option<PathBuf>,
+    #[command(flatten)]
+    variables: Variables,
     #[command(flatten)]
     programs: Programs,
 }
@@ -94,6 +104,9 @@ enum Reorder {
 /// Builds and prints.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     args.programs.refuse()?;
+    if args.strict {
+        return strict(args);
+    }
     let (files, root) = Local::open(&args.directory)
         .with_context(|| format!("open `{}`", args.directory.display()))?;
     let load_restriction = match args.load_restrictor {
@@ -114,13 +127,45 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         writeln!(err, "{warning}")?;
     }
     match &args.output {
-        None => std::io::stdout().lock().write_all(built.into_yaml().as_bytes())?,
-        Some(path) if path.is_dir() => {
-            for (name, text) in named(&built) {
-                write_file(&path.join(name), &text)?;
-            }
+        Some(path) if path.is_dir() => write_files(path, &built.documents),
+        _ => write(args, &built.into_yaml()),
+    }
+}
+
+/// Renders as the operator does, and prints what it would apply.
+fn strict(args: &Args) -> anyhow::Result<()> {
+    let variables = args.variables.get();
+    let (request, decrypted) = if let Some(file) = &args.kustomization {
+        let kustomization = Kustomization::read(file)?;
+        (kustomization.request(variables), kustomization.spec.decryption.is_some())
+    } else {
+        let mut request = render::Request::default();
+        with(&mut request, variables);
+        (request, false)
+    };
+    let rendering = render_directory(&args.directory, request, decrypted)?;
+    say(&rendering.warnings)?;
+    let objects = rendering.objects.into_iter().chain(rendering.sealed);
+    let documents: Vec<Value> = objects.map(Object::into_value).collect();
+    match &args.output {
+        Some(path) if path.is_dir() => write_files(path, &documents),
+        _ => {
+            let texts: Vec<String> = documents.iter().map(yaml::to_string).collect();
+            write(args, &texts.join("---\n"))
         }
-        Some(path) => write_file(path, &built.into_yaml())?,
+    }
+}
+
+fn write(args: &Args, text: &str) -> anyhow::Result<()> {
+    match &args.output {
+        None => Ok(std::io::stdout().lock().write_all(text.as_bytes())?),
+        Some(path) => write_file(path, text),
+    }
+}
+
+fn write_files(folder: &Path, documents: &[Value]) -> anyhow::Result<()> {
+    for (name, text) in named(documents) {
+        write_file(&folder.join(name), &text)?;
     }
     Ok(())
 }
@@ -145,8 +190,8 @@ fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Every document with the name of its file: kind and name, and the namespace where there are
 /// several.
-fn named(built: &Built) -> Vec<(String, String)> {
-    let namespaces: BTreeSet<_> = built.documents.iter().filter_map(namespace).collect();
+fn named(documents: &[Value]) -> Vec<(String, String)> {
+    let namespaces: BTreeSet<_> = documents.iter().filter_map(namespace).collect();
     let name = |document: &Value| {
         let text = |keys: &[&str]| document.at(keys).map(Value::to_text).unwrap_or_default();
         let Gvk { group, version, kind } = Gvk::new(&text(&["apiVersion"]), &text(&["kind"]));
@@ -156,7 +201,7 @@ fn named(built: &Built) -> Vec<(String, String)> {
         let given = parts.into_iter().filter(|part| !part.is_empty());
         format!("{}.yaml", given.collect::<Vec<_>>().join("_").to_lowercase())
     };
-    built.documents.iter().map(|document| (name(document), yaml::to_string(document))).collect()
+    documents.iter().map(|document| (name(document), yaml::to_string(document))).collect()
 }
 
 /// The namespace of an object that lives in one.

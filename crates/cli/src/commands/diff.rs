@@ -1,6 +1,7 @@
-//! `sluice diff artifact`: what differs between an artifact and files of this machine.
+//! `sluice diff`: what differs between an artifact, or a cluster, and files of this machine.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use artifact::{Limits, Tree};
@@ -8,8 +9,10 @@ use oci::image::LayerSelector;
 use oci::verify::Trusted;
 use serde_json::json;
 
+use super::diff_kustomization;
 use super::pull::{Fetched, fetch};
 use crate::content::Content;
+use crate::error;
 use crate::output::{self, Format};
 use crate::registry::{Access, explained};
 
@@ -27,6 +30,9 @@ pub(crate) struct Args {
 enum What {
     /// Compare an artifact with a folder or file; fails when they differ.
     Artifact(Artifact),
+    /// Compare a cluster with what a Kustomization would make of a directory: exits with 1 if anything
+    /// would change, with 2 on errors.
+    Kustomization(diff_kustomization::Args),
 }
 
 #[derive(clap::Args)]
@@ -45,8 +51,24 @@ struct Artifact {
     output: Format,
 }
 
-pub(crate) async fn run(args: &Args) -> Result<()> {
-    let What::Artifact(args) = &args.what;
+/// Exit code of errors where 1 says that something differs, as in `kubectl diff`.
+const FAILED: u8 = 2;
+
+pub(crate) async fn run(args: &Args) -> Result<ExitCode> {
+    match &args.what {
+        What::Artifact(args) => artifact(args).await.map(|()| ExitCode::SUCCESS),
+        What::Kustomization(args) => Ok(match diff_kustomization::run(args).await {
+            Ok(false) => ExitCode::SUCCESS,
+            Ok(true) => ExitCode::FAILURE,
+            Err(error) => {
+                error::report(&error);
+                ExitCode::from(FAILED)
+            }
+        }),
+    }
+}
+
+async fn artifact(args: &Artifact) -> Result<()> {
     let place = args.access.open(&args.url)?;
     let trusted = Trusted::not_requested(place.pin().await?);
     let image = place.client.pull(&place.reference, &trusted).await.map_err(explained)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod diff;
+mod diff_kustomization;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod pull;

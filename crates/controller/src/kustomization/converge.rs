@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
+use apply::preview::Preview;
 use apply::prune::prune;
 use apply::wait::{Awaited, State, Unhealthy};
 use apply::{Knowledge, KubeCluster, Reach, Stages};
@@ -20,6 +21,7 @@ use plan::inventory::{Entry, stale, union};
 use plan::prune::Owner;
 use plan::{Plan, Policy, Stage};
 
+use super::detect::is_only_detecting;
 use super::memories::Remembered;
 use super::request::Request;
 use super::status::{Phase, Run, progressing};
@@ -58,6 +60,8 @@ pub(super) enum Failure {
     },
     /// The artifact is not in the store: its source will put it there.
     ArtifactMissing,
+    /// Everything was applied, and what left the source may not be pruned unasked.
+    PruneBlocked(String),
     /// Something newer came while health was awaited.
     Canceled { cause: String },
     /// The cluster to apply to could not be opened, and why.
@@ -72,11 +76,19 @@ impl Failure {
     }
 }
 
-/// Runs from the artifact to the healthy objects; gives how long the health check took.
+/// What a run came to.
+pub(super) enum Done {
+    /// Everything is as asked for; how long the health check took, when there was one.
+    Applied(Option<Duration>),
+    /// What would be done, and is not.
+    Detected(Preview),
+}
+
+/// Runs from the artifact to the healthy objects.
 pub(super) async fn converge(
     attempt: &mut Attempt<'_>,
     artifact: &Artifact,
-) -> Result<Option<Duration>, Failure> {
+) -> Result<Done, Failure> {
     let files = fetch::fetch(attempt, artifact).await?;
     render::check_path(&files, &attempt.request.render)
         .map_err(|error| Failure::new("ArtifactFailed", &error))?;
@@ -84,9 +96,12 @@ pub(super) async fn converge(
     let opened = attempt.request.destination.open(attempt.context, attempt.key).await;
     let reach = opened.map_err(Failure::NoCluster)?;
     let rendered = build(attempt, files).await?;
+    if is_only_detecting(attempt.context, &attempt.object) {
+        return attempt.preview(&reach, rendered).await.map(Done::Detected);
+    }
     let applied = apply(attempt, &reach, rendered).await?;
     prune_stale(attempt, &reach, &applied).await?;
-    health::await_health(attempt, &reach, applied).await
+    health::await_health(attempt, &reach, applied).await.map(Done::Applied)
 }
 
 /// Builds, with the variables that the spec refers to.
@@ -109,16 +124,13 @@ async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, 
     attempt.run.phase = Phase::Detecting;
     attempt.run.digest = Some(format!("sha256:{}", rendered.digest()));
     let mut objects = rendered.into_objects();
-    decrypt::refuse_encrypted(&objects)?;
-    for object in &mut objects {
-        let subject = object.id().subject();
-        let dropped = plan::normalize(object)
-            .map_err(|error| Failure::new("ReconciliationFailed", &format!("{subject} {error}")))?;
-        if !dropped.is_empty() {
-            let fields = dropped.join(", ");
-            tracing::warn!(key = %attempt.key, %subject, %fields, "unknown fields are dropped");
-        }
-        plan::drop_bad_authority(object);
+    render::sealed::refuse_encrypted(&objects)
+        .map_err(|error| Failure::new("ReconciliationFailed", &error))?;
+    let unknown = plan::prepare(&mut objects)
+        .map_err(|unfit| Failure::new("ReconciliationFailed", &unfit))?;
+    for plan::Unknown { subject, fields } in unknown {
+        let fields = fields.join(", ");
+        tracing::warn!(key = %attempt.key, %subject, %fields, "unknown fields are dropped");
     }
     Ok(objects)
 }
@@ -206,7 +218,8 @@ async fn apply(
     Ok(Applied { entries: applied.entries, changes: applied.changes, awaited })
 }
 
-fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> {
+/// How the objects of a run are applied.
+pub(super) fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> {
     let (request, flags) = (attempt.request, &attempt.context.settings);
     let ignored = Rules::new(&request.ignore)
         .map_err(|error| Failure::new("ReconciliationFailed", &error))?;
@@ -299,6 +312,10 @@ async fn prune_stale(
     let stale = stale(&attempt.stored, &applied.entries);
     if !attempt.request.prune || stale.is_empty() {
         return Ok(());
+    }
+    if let Err(blocked) = attempt.guard(&stale, applied.entries.len()) {
+        attempt.run.inventory = Some(union(&applied.entries, &stale));
+        return Err(blocked);
     }
     let owner = Owner { name: attempt.key.name.clone(), namespace: attempt.key.namespace.clone() };
     let concurrency = attempt.context.settings.concurrent_ssa;

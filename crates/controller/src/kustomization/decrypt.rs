@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use kustomize::files::Memory;
-use manifest::Object;
 use render::Rendered;
-use render::sealed::{self, Sources};
+use render::sealed::Sources;
 use sops::{DataKeys, Wrapped};
 
 use super::converge::{Attempt, Failure};
@@ -86,15 +85,4 @@ async fn blocking<T: Send + 'static>(
         Ok(Err(error)) => Err(Failure::new("BuildFailed", &error)),
         Err(panicked) => Err(Failure::new("BuildFailed", &panicked)),
     }
-}
-
-/// Refuses Secrets that nobody decrypted and that do not say that they are to stay so
-/// (decisions.md, encrypted Secret without decryption).
-pub(super) fn refuse_encrypted(objects: &[Object]) -> Result<(), Failure> {
-    let Some(secret) = sealed::encrypted_secret(objects) else { return Ok(()) };
-    let text = format!(
-        "{} is SOPS encrypted, configuring decryption is required for this secret to be reconciled",
-        secret.id().subject()
-    );
-    Err(Failure::new("ReconciliationFailed", &text))
 }

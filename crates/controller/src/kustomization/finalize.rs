@@ -12,9 +12,10 @@ use kube::Api;
 use kube::api::DynamicObject;
 use plan::prune::Owner;
 
+use super::detect::is_only_detecting;
 use super::reach::Destination;
 use super::report::{happening, record};
-use super::{entries, request};
+use super::{entries, request, teardown};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::part;
@@ -61,8 +62,12 @@ async fn delete_objects(
             }
         };
     let owned = entries(&status);
-    if owned.is_empty() || spec.suspend == Some(true) || !deletes(&spec) {
+    let stays = spec.suspend == Some(true) || is_only_detecting(context, object);
+    if owned.is_empty() || stays || !deletes(&spec) {
         return Ok(());
+    }
+    if let Some(later) = teardown::wait(context, key, object, &spec) {
+        return Err(later);
     }
     let destination = Destination::new(key, &spec, &context.settings.default_service_account);
     let revision = status.last_applied_revision.clone().unwrap_or_default();

@@ -5,17 +5,20 @@ pub(crate) mod configs;
 mod converge;
 mod decrypt;
 mod dependencies;
+mod detect;
 mod fetch;
 mod finalize;
 mod health;
 mod key_services;
 mod keyring;
 mod memories;
+mod prune_guard;
 mod reach;
 mod report;
 mod request;
 mod source;
 mod status;
+mod teardown;
 pub(crate) mod triggers;
 
 use std::sync::Arc;
@@ -36,8 +39,9 @@ use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
 use crate::unfit::INVALID_EXPRESSION;
 pub(crate) use args::{DecryptionArgs, KustomizationArgs};
-use converge::{Attempt, Failure, converge};
+use converge::{Attempt, Done, Failure, converge};
 use dependencies::{Dependent, Obstacle};
+use detect::is_only_detecting;
 pub use memories::Memories;
 use report::{happening, record, with_commit_status};
 use request::Request;
@@ -82,7 +86,8 @@ async fn advance(
     object: Arc<DynamicObject>,
     slot: &mut Slot,
 ) -> kube::Result<Requeue> {
-    let object = context.kustomizations.hold(object).await?;
+    let only_detects = is_only_detecting(context, &object);
+    let object = if only_detects { object } else { context.kustomizations.hold(object).await? };
     let status: KustomizationStatus = part(&object, "status").map_err(kube::Error::SerdeError)?;
     let end = End { context, object: Arc::clone(&object), status: status.clone() };
     let spec: KustomizationSpec = match part(&object, "spec") {
@@ -117,6 +122,8 @@ async fn advance(
         additive: context.settings.additive_ready_expr,
     };
     match dependencies::obstacle(&context.kustomizations.cache, &dependent) {
+        // Who writes nothing comes before nobody.
+        _ if only_detects => context.waiting.end(key),
         Some(Obstacle::NotReady(text)) => {
             return end.dependency_not_ready(&request, &artifact, text).await;
         }
@@ -168,7 +175,15 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
         happening(severity, reason, message, (&facts.0, facts.1.as_deref()))
     };
     match result {
-        Ok(healthy_after) => {
+        Ok(Done::Detected(preview)) => {
+            end.detected(run, &preview).await?;
+            Ok(Requeue::After(context.settings.jittered(request.interval)))
+        }
+        Err(Failure::PruneBlocked(message)) => {
+            end.prune_blocked(run, message).await?;
+            Ok(Requeue::After(context.settings.jittered(request.interval)))
+        }
+        Ok(Done::Applied(healthy_after)) => {
             end.write(&Outcome::Succeeded { run, duration, healthy_after }).await?;
             let interval = api::duration::GoDuration::from(request.interval);
             let text =
@@ -229,6 +244,13 @@ impl End<'_> {
         }
     }
 
+    /// Whether the object has said this already.
+    fn says(&self, reason: &str, message: &str) -> bool {
+        let ready = |c: &&api::condition::Condition| c.kind == api::condition::READY;
+        let said = self.status.conditions.iter().find(ready);
+        said.is_some_and(|said| said.reason == reason && said.message == message)
+    }
+
     /// Nothing is tried again until something changes. `revision` is empty where none is known yet.
     async fn stalled(&self, reason: &str, message: &str, revision: &str) -> kube::Result<Requeue> {
         let facts = (revision, None);
@@ -255,12 +277,7 @@ impl End<'_> {
         message: String,
     ) -> kube::Result<Requeue> {
         const REASON: &str = "DependencyNotReady";
-        let ready = |c: &&api::condition::Condition| c.kind == api::condition::READY;
-        let known =
-            self.status.conditions.iter().find(ready).is_some_and(|condition| {
-                condition.reason == REASON && condition.message == message
-            });
-        if !known {
+        if !self.says(REASON, &message) {
             let retry = api::duration::GoDuration::from(self.context.settings.requeue_dependency);
             let text = format!("Dependencies do not meet ready condition, retrying in {retry}");
             let facts = (artifact.revision.as_str(), None);

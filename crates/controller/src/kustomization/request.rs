@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::kustomization::{
-    BuildMetadata, Decryption, IgnoreRule, KustomizationSpec, ObjectReference, Selector,
-    SourceReference, SubstituteReference, SubstituteStrategy,
+    Decryption, IgnoreRule, KustomizationSpec, ObjectReference, SourceReference,
+    SubstituteReference,
 };
 use apply::wait::Target as Awaited;
 use apply::watch::Ownership;
 use manifest::{Gvk, ObjectId};
 use plan::health::{Check, Judge};
 use plan::ignore::Rule;
-use render::request::{MissingComponents, Owner, PostBuild, Strategy};
+use render::request::Owner;
 
 use super::reach::Destination;
 use super::source::Source;
@@ -100,7 +100,7 @@ impl Request {
                     ready_expr: d.ready_expr.clone().filter(|text| !text.is_empty()),
                 })
                 .collect(),
-            render: rendering(key, spec),
+            render: render::Request::of(spec, owner(key)),
             substitute_from: substitute_from(spec),
             decryption: spec.decryption.clone(),
             prune: spec.prune,
@@ -183,78 +183,13 @@ fn target(reference: &ObjectReference) -> Awaited {
     Awaited { id, version, may_vanish: false, ownership: Ownership::Foreign }
 }
 
-/// The part that needs no cluster.
-fn rendering(key: &Key, spec: &KustomizationSpec) -> render::Request {
-    let common = spec.common_metadata.clone().unwrap_or_default();
-    let missing = match spec.ignore_missing_components {
-        Some(true) => MissingComponents::Ignored,
-        _ => MissingComponents::Refused,
-    };
-    render::Request {
-        path: spec.path.clone().unwrap_or_default(),
-        target_namespace: spec.target_namespace.clone(),
-        name_prefix: spec.name_prefix.clone(),
-        name_suffix: spec.name_suffix.clone(),
-        patches: spec.patches.iter().flatten().map(patch).collect(),
-        images: spec.images.iter().flatten().map(image).collect(),
-        components: spec.components.clone().unwrap_or_default(),
-        missing_components: missing,
-        build_metadata: spec.build_metadata.iter().flatten().copied().map(metadata).collect(),
-        common_labels: common.labels.unwrap_or_default().into_iter().collect(),
-        common_annotations: common.annotations.unwrap_or_default().into_iter().collect(),
-        post_build: spec.post_build.as_ref().map(post_build),
-        owner: Some(Owner { name: key.name.clone(), namespace: key.namespace.clone() }),
-    }
-}
-
-fn patch(patch: &api::kustomization::Patch) -> render::request::Patch {
-    render::request::Patch {
-        patch: patch.patch.clone(),
-        target: patch.target.clone().map(target_of),
-    }
+fn owner(key: &Key) -> Owner {
+    Owner { name: key.name.clone(), namespace: key.namespace.clone() }
 }
 
 fn rule(rule: &IgnoreRule) -> Rule {
-    let target = rule.target.clone().map(target_of).unwrap_or_default();
+    let target = rule.target.as_ref().map(render::target).unwrap_or_default();
     Rule { paths: rule.paths.clone(), target }
-}
-
-fn target_of(selector: Selector) -> manifest::Target {
-    let text = |text: Option<String>| text.unwrap_or_default();
-    manifest::Target {
-        group: text(selector.group),
-        version: text(selector.version),
-        kind: text(selector.kind),
-        name: text(selector.name),
-        namespace: text(selector.namespace),
-        label_selector: text(selector.label_selector),
-        annotation_selector: text(selector.annotation_selector),
-    }
-}
-
-fn image(image: &api::kustomization::Image) -> render::request::Image {
-    render::request::Image {
-        name: image.name.clone(),
-        new_name: image.new_name.clone().unwrap_or_default(),
-        new_tag: image.new_tag.clone().unwrap_or_default(),
-        digest: image.digest.clone().unwrap_or_default(),
-    }
-}
-
-fn metadata(metadata: BuildMetadata) -> String {
-    match metadata {
-        BuildMetadata::OriginAnnotations => "originAnnotations".into(),
-        BuildMetadata::TransformerAnnotations => "transformerAnnotations".into(),
-    }
-}
-
-fn post_build(post_build: &api::kustomization::PostBuild) -> PostBuild {
-    let strategy = match post_build.substitute_strategy {
-        Some(SubstituteStrategy::Always) => Strategy::Always,
-        _ => Strategy::WithVariables,
-    };
-    let variables = post_build.substitute.clone().unwrap_or_default().into_iter().collect();
-    PostBuild { strategy, variables, ..PostBuild::default() }
 }
 
 #[cfg(test)]

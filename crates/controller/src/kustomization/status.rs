@@ -11,14 +11,18 @@ use plan::inventory::Entry;
 
 /// The condition about health checks.
 const HEALTHY: &str = "Healthy";
+/// The condition about a prune that somebody has to allow.
+const BLOCKED: &str = "sluice.dev/PruneBlocked";
 /// The condition types that are ours.
-pub(super) const OWNED: [&str; 4] = [HEALTHY, READY, RECONCILING, STALLED];
+pub(super) const OWNED: [&str; 5] = [HEALTHY, BLOCKED, READY, RECONCILING, STALLED];
 /// Outcomes that are remembered.
 const HISTORY_LENGTH_MAX: usize = 5;
 
 const PROGRESSING: &str = "Progressing";
 const IN_PROGRESS: &str = "Reconciliation in progress";
 pub(super) const SUCCEEDED: &str = "ReconciliationSucceeded";
+pub(super) const PRUNE_BLOCKED: &str = "PruneBlocked";
+pub(super) const DRIFT_DETECTED: &str = "DriftDetected";
 pub(super) const HEALTH_CHECK_FAILED: &str = "HealthCheckFailed";
 
 /// Where a run is.
@@ -68,6 +72,10 @@ pub(super) enum Outcome {
         /// The raw health text, when health is what failed.
         unhealthy: Option<String>,
     },
+    /// Everything was applied, and what left the source is kept until somebody allows its deletion.
+    PruneBlocked { run: Run, message: String },
+    /// It was looked at what would be done: `drift`, if anything.
+    Detected { run: Run, drift: Option<String> },
     /// Something newer came while health was awaited.
     Canceled { run: Run, cause: String },
     /// Everything is as asked for.
@@ -166,8 +174,21 @@ pub(super) fn finished(
             if let Some(text) = unhealthy {
                 let claim = Claim::new(HEALTHY, ConditionStatus::False, HEALTH_CHECK_FAILED, text);
                 conditions.set(claim);
+                // Health comes after the prune.
+                conditions.remove(BLOCKED);
             }
             remember(&mut status, run, reason, *duration, now);
+        }
+        Outcome::PruneBlocked { run, message } => {
+            carry(&mut status, run);
+            settle(&mut conditions, ConditionStatus::False, PRUNE_BLOCKED, message);
+            conditions.set(Claim::new(BLOCKED, ConditionStatus::True, PRUNE_BLOCKED, message));
+            status.observed_generation = Some(generation);
+        }
+        Outcome::Detected { run, drift } => {
+            carry(&mut status, run);
+            detected(&mut conditions, run, drift.as_deref());
+            status.observed_generation = Some(generation);
         }
         Outcome::Canceled { run, cause } => {
             carry(&mut status, run);
@@ -196,11 +217,26 @@ fn failed(conditions: &mut Conditions, run: &Run, reason: &str, message: &str) {
     conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
 }
 
-fn succeeded(conditions: &mut Conditions, run: &Run, healthy_after: Option<Duration>) {
+/// Nothing is under way until the next interval, or until somebody does something.
+fn settle(conditions: &mut Conditions, ready: ConditionStatus, reason: &str, message: &str) {
     conditions.remove(STALLED);
     conditions.remove(RECONCILING);
+    conditions.set(Claim::new(READY, ready, reason, message));
+}
+
+fn detected(conditions: &mut Conditions, run: &Run, drift: Option<&str>) {
+    let none = format!("detect only, nothing differs from revision {}", run.revision);
+    let (ready, reason, message) = match drift {
+        Some(drift) => (ConditionStatus::False, DRIFT_DETECTED, drift),
+        None => (ConditionStatus::True, "NoDriftDetected", none.as_str()),
+    };
+    settle(conditions, ready, reason, message);
+}
+
+fn succeeded(conditions: &mut Conditions, run: &Run, healthy_after: Option<Duration>) {
     let message = format!("Applied revision: {}", run.revision);
-    conditions.set(Claim::new(READY, ConditionStatus::True, SUCCEEDED, &message));
+    settle(conditions, ConditionStatus::True, SUCCEEDED, &message);
+    conditions.remove(BLOCKED);
     match healthy_after {
         None => conditions.remove(HEALTHY),
         // Still healthy is no news: the text keeps the time of the first check that passed.
@@ -371,6 +407,42 @@ mod tests {
             .map(|past| (past.last_reconciled_status.as_str(), past.total_reconciliations))
             .collect();
         assert_eq!(counts, [(SUCCEEDED, 2), ("ReconciliationFailed", 1)]);
+    }
+
+    #[test]
+    fn who_has_to_be_asked_waits_without_trying_again() {
+        let message = "why".to_owned();
+        let blocked = Outcome::PruneBlocked { run: run(Phase::Detecting), message };
+        let status = after(
+            &KustomizationStatus::default(),
+            &blocked,
+            &expect![[r"
+                Ready False PruneBlocked: why
+                sluice.dev/PruneBlocked True PruneBlocked: why
+            "]],
+        );
+        assert_eq!(
+            (status.observed_generation, status.last_applied_revision.as_deref()),
+            (Some(2), None)
+        );
+        let applied = expect![[r"
+            Ready True ReconciliationSucceeded: Applied revision: v1@sha256:ab
+        "]];
+        after(&status, &success(None), &applied);
+        let detected = |drift: Option<&str>| {
+            let drift = drift.map(str::to_owned);
+            Outcome::Detected { run: run(Phase::Detecting), drift }
+        };
+        let drifted = expect![[r"
+            Ready False DriftDetected: x created
+            sluice.dev/PruneBlocked True PruneBlocked: why
+        "]];
+        let status = after(&status, &detected(Some("x created")), &drifted);
+        assert_eq!(status.last_applied_revision, None);
+        let none = expect![[r"
+            Ready True NoDriftDetected: detect only, nothing differs from revision v1@sha256:ab
+        "]];
+        after(&KustomizationStatus::default(), &detected(None), &none);
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(super) enum Done {
 /// Writes to the object take their time beside what the registry and the store take: a run lasts as
 /// long as the longer of them.
 pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure> {
+    let known = attempt.status.artifact.as_ref().map(|artifact| artifact.revision.clone());
     let (sources, unheld) = (&attempt.context.sources, Arc::clone(&attempt.object));
     let (held, found) = join!(sources.hold(Arc::clone(&unheld)), find(attempt));
     let held = held.map_err(Failure::Unreported)?;
@@ -64,12 +65,13 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
         attempt.object = held;
     }
     let (way, pin) = found?;
+    let (pin, held) = attempt.guarded(known.as_deref(), pin);
     let revision = pin.revision();
     if let Some(stored) = attempt.up_to_date(&revision) {
         if !attempt.is_proven() {
             attempt.verify(&way.client, pin, way.deadline).await?;
         }
-        return Ok(Done::UpToDate(stored));
+        return Ok(Done::UpToDate(Stored { held, ..stored }));
     }
     let announcing = announce(attempt, &pin, &revision);
     let pulling = async {
@@ -92,7 +94,7 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
         revision: revision.to_string(),
         size: i64::try_from(written.size_bytes).ok(),
     };
-    Ok(Done::New(attempt.stored(artifact)))
+    Ok(Done::New(Stored { held, ..attempt.stored(artifact) }))
 }
 
 /// What the source stands for now, and the way to it.
@@ -302,6 +304,7 @@ impl Attempt<'_> {
             url: self.context.store.latest_url(&self.key.namespace, &self.key.name),
             ignore: self.spec.ignore.clone(),
             layer_selector: self.spec.layer_selector.clone(),
+            held: None,
         }
     }
 

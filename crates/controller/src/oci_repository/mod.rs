@@ -7,6 +7,7 @@ mod failure;
 mod login;
 mod registries;
 mod request;
+mod rollback;
 mod shared;
 mod status;
 pub(crate) mod triggers;
@@ -102,12 +103,15 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
                 Done::UpToDate(stored) => (stored, false),
                 Done::New(stored) => (stored, true),
             };
-            let happening = news(&before, &stored, &request_url(request), fresh);
+            let happening = match &stored.held {
+                Some(why) => held(&before, why),
+                None => news(&before, &stored, &request_url(request), fresh),
+            };
             end.write(&Outcome::Stored(Box::new(stored.clone()))).await?;
             let quiet = context.is_quiet(key, fresh);
             match happening {
                 Some(happening) => context.events.record(&end.object, SOURCE_MANAGER, happening),
-                None if !fresh && (requested || !quiet) => {
+                None if stored.held.is_none() && !fresh && (requested || !quiet) => {
                     let revision = &stored.artifact.revision;
                     let text = format!("artifact up-to-date with remote revision: '{revision}'");
                     happened(context, &end.object, Severity::Info, ("ArtifactUpToDate", &text));
@@ -164,6 +168,18 @@ fn news(
         origin(artifact)
     );
     Some(Happening { severity: Severity::Info, reason: reason.into(), message, metadata })
+}
+
+/// The event of a run that kept what was stored; it is told once.
+fn held(before: &OCIRepositoryStatus, why: &str) -> Option<Happening> {
+    let known = before.conditions.iter().find(|condition| condition.kind == status::HELD);
+    let is_news = known.is_none_or(|known| known.message != why);
+    is_news.then(|| Happening {
+        severity: Severity::Error,
+        reason: status::HELD_REASON.into(),
+        message: why.into(),
+        metadata: BTreeMap::new(),
+    })
 }
 
 fn origin(artifact: &Artifact) -> String {

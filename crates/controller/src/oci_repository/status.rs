@@ -12,9 +12,21 @@ const OUTDATED: &str = "ArtifactOutdated";
 const IN_STORAGE: &str = "ArtifactInStorage";
 /// The artifact's signature is as demanded, or is not.
 pub(super) const VERIFIED: &str = "SourceVerified";
+/// What is stored is kept although the registry offers something lower only, and how that is called.
+pub(super) const HELD: &str = "sluice.dev/RollbackHeld";
+pub(super) const HELD_REASON: &str = "RollbackHeld";
 /// The condition types that are ours.
-pub(super) const OWNED: [&str; 8] =
-    [STORAGE_FAILED, FETCH_FAILED, OUTDATED, IN_STORAGE, VERIFIED, READY, RECONCILING, STALLED];
+pub(super) const OWNED: [&str; 9] = [
+    STORAGE_FAILED,
+    FETCH_FAILED,
+    OUTDATED,
+    IN_STORAGE,
+    VERIFIED,
+    HELD,
+    READY,
+    RECONCILING,
+    STALLED,
+];
 
 /// One reconcile, as far as its status is concerned.
 #[derive(Clone, Debug)]
@@ -55,6 +67,8 @@ pub(super) struct Stored {
     pub(super) url: String,
     pub(super) ignore: Option<String>,
     pub(super) layer_selector: Option<LayerSelector>,
+    /// Why it is kept, if the registry offers something else.
+    pub(super) held: Option<String>,
 }
 
 fn stored_text(revision: &str) -> String {
@@ -143,7 +157,13 @@ pub(super) fn finished(
             }
             let text = stored_text(&stored.artifact.revision);
             conditions.set(Claim::new(IN_STORAGE, ConditionStatus::True, "Succeeded", &text));
-            conditions.set(Claim::new(READY, ConditionStatus::True, "Succeeded", &text));
+            if let Some(why) = &stored.held {
+                conditions.set(Claim::new(HELD, ConditionStatus::True, HELD_REASON, why));
+                conditions.set(Claim::new(READY, ConditionStatus::False, HELD_REASON, why));
+            } else {
+                conditions.remove(HELD);
+                conditions.set(Claim::new(READY, ConditionStatus::True, "Succeeded", &text));
+            }
             status.artifact = Some(stored.artifact.clone());
             status.url = Some(stored.url.clone());
             status.observed_ignore.clone_from(&stored.ignore);
@@ -274,6 +294,7 @@ mod tests {
             url: "l".into(),
             ignore: None,
             layer_selector: None,
+            held: None,
         }))
     }
 
@@ -316,6 +337,35 @@ mod tests {
             &expect![[r"
                 Ready True Succeeded: stored artifact for digest 'v2@sha256:cd'
                 ArtifactInStorage True Succeeded: stored artifact for digest 'v2@sha256:cd'
+            "]],
+        );
+    }
+
+    #[test]
+    fn what_is_held_is_stored_and_not_ready() {
+        let held = |why: Option<&str>| match stored("v2@sha256:ab") {
+            Outcome::Stored(stored) => {
+                Outcome::Stored(Box::new(Stored { held: why.map(Into::into), ..*stored }))
+            }
+            other => other,
+        };
+        let first = after(
+            &OCIRepositoryStatus::default(),
+            &held(Some("why")),
+            &expect![[r"
+                Ready False RollbackHeld: why
+                ArtifactInStorage True Succeeded: stored artifact for digest 'v2@sha256:ab'
+                sluice.dev/RollbackHeld True RollbackHeld: why
+            "]],
+        );
+        assert!(first.artifact.is_some());
+        assert_eq!(first.observed_generation, Some(1));
+        after(
+            &first,
+            &held(None),
+            &expect![[r"
+                Ready True Succeeded: stored artifact for digest 'v2@sha256:ab'
+                ArtifactInStorage True Succeeded: stored artifact for digest 'v2@sha256:ab'
             "]],
         );
     }

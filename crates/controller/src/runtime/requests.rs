@@ -12,10 +12,31 @@ use tower::layer::layer_fn;
 
 use crate::metrics::Metrics;
 
+/// The host of clusters that users name: their number is for nobody to choose (security.md, G9).
+const OTHER_HOST: &str = "other";
+
+/// Makes clients of other identities and clusters, counted as [`client`] is; what is not the
+/// operator's own cluster, which `own` describes, counts as one host.
+pub(crate) fn connector(own: &kube::Config, metrics: &Arc<Metrics>) -> apply::Connect {
+    let (own, metrics) = (own.cluster_url.clone(), Arc::clone(metrics));
+    Box::new(move |config| {
+        let host = if config.cluster_url == own { authority(&config) } else { OTHER_HOST.into() };
+        counted(config, host, &metrics)
+    })
+}
+
 /// A client whose requests are counted under the names of client-go. A TLS provider must be
 /// installed.
 pub(crate) fn client(config: kube::Config, metrics: &Arc<Metrics>) -> kube::Result<Client> {
-    let host: Arc<str> = config.cluster_url.authority().map_or("", |host| host.as_str()).into();
+    let host = authority(&config);
+    counted(config, host, metrics)
+}
+
+fn authority(config: &kube::Config) -> Arc<str> {
+    config.cluster_url.authority().map_or("", |host| host.as_str()).into()
+}
+
+fn counted(config: kube::Config, host: Arc<str>, metrics: &Arc<Metrics>) -> kube::Result<Client> {
     let metrics = Arc::clone(metrics);
     let count = layer_fn(move |inner| Counted {
         inner,

@@ -210,7 +210,7 @@ fn fold_texts(secret: &mut Map) {
 
 /// Takes the authority of a definition's conversion webhook out if it is none: the API server refuses
 /// such a definition, and whoever injects the authority does so later (kustomization.md, 9.1; ks G28).
-pub fn drop_bad_authority(object: &mut Object) {
+pub(crate) fn drop_bad_authority(object: &mut Object) {
     const PATH: &str = "/spec/conversion/webhook/clientConfig/caBundle";
     let gvk = object.gvk();
     if gvk.group != "apiextensions.k8s.io" || gvk.kind != "CustomResourceDefinition" {

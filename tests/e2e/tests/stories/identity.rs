@@ -203,7 +203,7 @@ async fn labelled_variables_wake_their_users() {
     assert_eq!(ran(&story.runs().await), ran(&runs) + 1);
 }
 
-fn kubeconfig(server: &str, authority: &str, token: &str) -> String {
+pub(super) fn kubeconfig(server: &str, authority: &str, token: &str) -> String {
     json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],

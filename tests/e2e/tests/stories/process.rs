@@ -6,6 +6,7 @@ use clap::Parser as _;
 use e2e::{Story, World, condition, until};
 use serde_json::json;
 
+use super::identity::{allow, kubeconfig};
 use super::sync::{CONFIG_MAP, synced};
 
 /// oci J01, H11: duration series an object, which end with it; probes.
@@ -48,6 +49,42 @@ async fn metrics_count_runs_and_forget_what_is_gone() {
     story.delete("OCIRepository", "src").await;
     story.wait_gone("OCIRepository", "src").await;
     until("the series is gone", async || !metrics().await.contains(&series)).await;
+}
+
+/// Requests under a Kustomization's identity are counted like the operator's own, by their host, and
+/// those to clusters that users name under one name for all of them (security.md, G9).
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_every_identity_are_counted() {
+    let story = synced("counted", &[("cm.yaml", CONFIG_MAP)], json!({})).await;
+    let metrics = async || {
+        let url = format!("http://{}/metrics", story.operator().addresses.metrics);
+        String::from_utf8(story.http("GET", &url).await.1).unwrap()
+    };
+    let counts = |metrics: &str, host: &str| {
+        metrics.lines().any(|line| {
+            line.starts_with("rest_client_requests_total{code=\"201\"")
+                && line.contains(&format!("host=\"{host}"))
+                && line.contains("method=\"PATCH\"")
+        })
+    };
+    // Nothing else of the operator's creates by a patch.
+    assert!(counts(&metrics().await, "127.0.0.1:"));
+    let ns = &story.namespace;
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "remote"}});
+    story.apply(&account).await;
+    allow(&story, "remote").await;
+    let token = World::shared().kubectl(&["-n", ns, "create", "token", "remote"]);
+    let (server, authority) = World::shared().address();
+    let server = server.replace("127.0.0.1", "localhost");
+    let value = kubeconfig(&server, &authority, token.trim());
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "remote"},
+        "stringData": {"value": value}});
+    story.apply(&secret).await;
+    let spec = json!({"kubeConfig": {"secretRef": {"name": "remote"}}, "namePrefix": "other-"});
+    story.apply(&story.kustomization("other", spec)).await;
+    story.wait_ready("Kustomization", "other").await;
+    assert!(counts(&metrics().await, "other\""));
 }
 
 /// ks L05: an operator that is told to stop while health is awaited ends soon, and whoever comes

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use e2e::gate::Gate;
-use e2e::steps::{self, Process, Steps, Stop};
+use e2e::steps::{self, Disk, Process, Steps, Stop};
 use e2e::{Story, condition};
 use serde_json::{Value, json};
 
@@ -35,8 +35,8 @@ impl Kills {
         Self { story, steps, cluster, registry }
     }
 
-    fn start(&self, file_blocks: Option<u32>) -> Process {
-        Process::start(&self.story, &self.cluster, file_blocks, "stories::source_kills::operator")
+    fn start(&self, disk: Disk) -> Process {
+        Process::start(&self.story, &self.cluster, disk, "stories::source_kills::operator")
     }
 
     async fn follow(&self, name: &str) {
@@ -72,7 +72,7 @@ impl Kills {
         let killed = self.steps.stopped_or("a step is the last, or all is done", done).await;
         drop(process);
         self.steps.go_on();
-        (self.start(None), killed)
+        (self.start(Disk::Shared), killed)
     }
 
     /// Every archive that is stored of an object is whole, and is what `texts` were pushed as.
@@ -104,7 +104,7 @@ fn is_ready_with(source: &Value, digest: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_between_any_two_steps_loses_nothing() {
     let kills = Kills::begin("steps").await;
-    let mut process = kills.start(None);
+    let mut process = kills.start(Disk::Shared);
     for stop in [Stop::Before, Stop::After] {
         let mut step = 0;
         loop {
@@ -164,7 +164,7 @@ impl Kills {
 async fn a_full_disk_fails_who_needs_more_of_it() {
     let kills = Kills::begin("full").await;
     let story = &kills.story;
-    let process = kills.start(Some(64));
+    let process = kills.start(Disk::Limited(64));
     let old = kills.push("large", CONFIG_MAP);
     kills.follow("large").await;
     kills.arrived("large", &old).await;
@@ -191,6 +191,35 @@ async fn a_full_disk_fails_who_needs_more_of_it() {
     kills.follow("small").await;
     kills.arrived("small", &small).await;
     drop(process);
-    let _process = kills.start(None);
+    let _process = kills.start(Disk::Shared);
     kills.arrived("large", &new).await;
+}
+
+/// A file system that is read-only from one moment to the next: what is stored is served, what is new is
+/// named as not stored, and all is well once it can be written again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_becomes_read_only_keeps_what_it_holds() {
+    if !Disk::Own.is_given() {
+        e2e::say("skipped: this machine gives no mount of its own to a process (user namespaces)");
+        return;
+    }
+    let kills = Kills::begin("frozen").await;
+    let (story, process) = (&kills.story, kills.start(Disk::Own));
+    let old = kills.push("one", CONFIG_MAP);
+    kills.follow("one").await;
+    let source = kills.arrived("one", &old).await;
+    process.remount(story, "ro");
+    let new = kills.push("one", &CONFIG_MAP.replace("v1}", "v2}"));
+    story.request("OCIRepository", "one", "new").await;
+    let failed = story.wait_failed("OCIRepository", "one", "ArchiveOperationFailed").await;
+    let text = condition(&failed, "Ready")["message"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("unable to archive artifact to storage: "), "{text}");
+    assert!(text.contains("Read-only file system"), "{text}");
+    assert_eq!(failed["status"]["artifact"], source["status"]["artifact"]);
+    let url = source["status"]["artifact"]["url"].as_str().unwrap();
+    assert_eq!(story.http("GET", url).await.0, 200);
+    process.remount(story, "rw");
+    story.request("OCIRepository", "one", "again").await;
+    kills.arrived("one", &new).await;
+    drop(process);
 }
