@@ -164,6 +164,7 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
     let began = clock.instant();
     let result = converge(&mut attempt, artifact).await;
     let duration = clock.instant() - began;
+    attempt.context.kustomizations.queue.work_is_over(attempt.key);
     let Attempt { context, key, request, object, status, remembered, run, .. } = attempt;
     if context.memories.end(key, remembered, (began, clock.instant()), result.is_ok()) {
         context.kustomizations.queue.add(key.clone(), &format!("Kustomization/{key}"));

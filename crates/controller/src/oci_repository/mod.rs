@@ -94,6 +94,7 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
     let before = attempt.status.clone();
     let result = converge(&mut attempt).await;
     attempt.slot.leave();
+    attempt.context.sources.queue.work_is_over(attempt.key);
     let requested = attempt.is_requested();
     let Attempt { context, key, request, object, status, facts, progress, .. } = attempt;
     let end = End { context, object, status, facts: &facts };

@@ -52,11 +52,19 @@ struct State<K> {
     ready: VecDeque<K>,
     /// Keys in `ready`, or added again while they run, with what added them and when.
     dirty: HashMap<K, (String, Instant)>,
-    /// With how long they had waited.
-    running: HashMap<K, Duration>,
+    running: HashMap<K, Running>,
     due: HashMap<K, Instant>,
     timers: BTreeSet<(Instant, K)>,
     failures: HashMap<K, u32>,
+}
+
+/// A run that goes on.
+#[derive(Clone, Copy)]
+struct Running {
+    /// How long it had waited.
+    waited: Duration,
+    /// When its work was over, and only its report was left.
+    over: Option<Instant>,
 }
 
 impl<K: Clone + Ord + Hash> Queue<K> {
@@ -110,7 +118,8 @@ impl<K: Clone + Ord + Hash> Queue<K> {
                 state.collect_due(now);
                 if let Some(key) = state.ready.pop_front() {
                     let since = state.dirty.remove(&key).map_or(now, |(_, since)| since);
-                    state.running.insert(key.clone(), now.saturating_duration_since(since));
+                    let waited = now.saturating_duration_since(since);
+                    state.running.insert(key.clone(), Running { waited, over: None });
                     if !state.ready.is_empty() {
                         self.changed.notify_one();
                     }
@@ -130,14 +139,22 @@ impl<K: Clone + Ord + Hash> Queue<K> {
 
     /// How long a running key had waited to run.
     pub fn waited(&self, key: &K) -> Duration {
-        self.state().running.get(key).copied().unwrap_or_default()
+        self.state().running.get(key).map(|running| running.waited).unwrap_or_default()
+    }
+
+    /// The work of a run is over, and only its report is left: when it runs again counts from now.
+    pub fn work_is_over(&self, key: &K) {
+        let now = self.clock.instant();
+        if let Some(running) = self.state().running.get_mut(key) {
+            running.over = Some(now);
+        }
     }
 
     /// Ends a run; a key that was added meanwhile runs again at once.
     pub fn done(&self, key: &K, requeue: Requeue) {
-        let now = self.clock.instant();
         let mut state = self.state();
-        state.running.remove(key);
+        let over = state.running.remove(key).and_then(|running| running.over);
+        let now = over.unwrap_or_else(|| self.clock.instant());
         match requeue {
             Requeue::OnChange => drop(state.failures.remove(key)),
             Requeue::After(delay) => {
@@ -231,6 +248,18 @@ mod tests {
         queue.next().await;
         queue.done(&"a", Requeue::After(Duration::from_secs(3600)));
         clock.advance(Duration::from_secs(3600));
+        assert_eq!(queue.next().await, "a");
+    }
+
+    /// What is asked of a run's report, and how long that takes, does not move the next run.
+    #[tokio::test]
+    async fn the_time_to_the_next_run_counts_from_the_end_of_the_work() {
+        let (clock, queue) = queue();
+        queue.add("a", "");
+        queue.next().await;
+        queue.work_is_over(&"a");
+        clock.advance(Duration::from_secs(3600));
+        queue.done(&"a", Requeue::After(Duration::from_secs(3600)));
         assert_eq!(queue.next().await, "a");
     }
 
