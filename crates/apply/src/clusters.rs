@@ -67,7 +67,7 @@ impl Clusters {
         news: mpsc::Sender<News>,
     ) -> Self {
         let (own, others) = (Mutex::default(), Mutex::default());
-        Self { config, trust, connect, news, own, others }
+        Self { config, trust, news, connect, own, others }
     }
 
     /// The operator's own cluster, seen with an identity. It is watched as the operator: watches only
