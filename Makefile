@@ -1,5 +1,5 @@
 # The few entrances; cargo does the work. Each does its own set-up.
-.PHONY: demo test corpus differential fuzz bench-build bench-source ci fmt lint deny docs tools
+.PHONY: demo test corpus differential fuzz bench-build bench-source bench-floor ci fmt lint deny docs tools
 SHELL := /bin/bash
 
 # Arguments of the demo: ARGS=--exit, ARGS="--cluster current"; of the differential test:
@@ -43,6 +43,12 @@ bench-build: tools
 bench-source: tools
 	@cargo build --quiet --release -p sluice-controller -p corpus
 	@"$${CARGO_TARGET_DIR:-target}/release/corpus" bench-source $(ARGS)
+
+# The least that the API server can be asked for, for many applications. ARGS="100", or
+# ARGS="100 kubeconfig" for a cluster that runs already.
+bench-floor: tools
+	@cargo build --quiet --release -p corpus
+	@"$${CARGO_TARGET_DIR:-target}/release/corpus" bench-floor $(ARGS)
 
 ci: fmt lint deny docs test corpus
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
+mod bench_floor;
 mod bench_source;
 mod build;
 mod cluster;
@@ -57,6 +58,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if let Some(("bench-source", only)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
         return bench_source::run(only.first().map(String::as_str)).map(|()| ExitCode::SUCCESS);
+    }
+    if let Some(("bench-floor", rest)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
+        return bench_floor::run(rest).map(|()| ExitCode::SUCCESS);
     }
     let root =
         std::env::var_os("SLUICE_CORPUS").map_or_else(|| "../shared/corpus".into(), PathBuf::from);
