@@ -4,6 +4,7 @@
 //! decides nothing that [`plan`] can decide: it observes, asks for a plan, carries it out. Every
 //! request is bounded by its caller and carries the identity that the cluster was opened with.
 
+pub mod bearer;
 pub mod cluster;
 mod clusters;
 pub mod end;

@@ -41,6 +41,8 @@ pub struct Settings {
     pub object_level_identity: bool,
     /// Account that a source's cloud is asked as when it names none; none when empty.
     pub source_default_service_account: String,
+    /// Account that another cluster is opened as when its description names none; none when empty.
+    pub default_kubeconfig_service_account: String,
     /// Where decryption finds keys beside a Kustomization's own.
     pub decryption: DecryptionArgs,
     /// Namespace that the operator runs in.
@@ -125,6 +127,10 @@ impl Settings {
             source_default_service_account: args.source_default_service_account.clone(),
             additive_ready_expr: args.gate(ADDITIVE_READY_EXPR),
             default_service_account: args.kustomization.default_service_account.clone(),
+            default_kubeconfig_service_account: args
+                .kustomization
+                .default_kubeconfig_service_account
+                .clone(),
             decryption: args.kustomization.decryption.clone(),
             runtime_namespace: args.runtime_namespace.clone(),
             retention: artifact::store::Retention {

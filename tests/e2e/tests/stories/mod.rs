@@ -1,5 +1,6 @@
 mod apply;
 mod build;
+mod clusters;
 mod decrypt;
 mod definitions;
 mod deletion;
