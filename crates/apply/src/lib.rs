@@ -14,6 +14,7 @@ mod knowledge;
 mod kube_cluster;
 mod kubeconfig;
 mod observe;
+mod pods;
 pub mod prune;
 pub mod wait;
 pub mod watch;

@@ -11,6 +11,7 @@ mod foreign_registry;
 mod foreign_source;
 mod health;
 mod identity;
+mod pods;
 mod process;
 mod prune;
 mod requests;
