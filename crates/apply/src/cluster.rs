@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use manifest::{Object, ObjectId, Value};
+use plan::health::Pods;
 
 use crate::error::Refusal;
 
@@ -65,6 +66,9 @@ pub trait Cluster: Send + Sync {
         id: &ObjectId,
         version: &str,
     ) -> impl Future<Output = Result<Option<Object>, Refusal>> + Send;
+
+    /// The pods of a workload, or the first ones where they are very many.
+    fn pods(&self, pods: &Pods) -> impl Future<Output = Result<Vec<Object>, Refusal>> + Send;
 
     /// Gives the object without its namespace if its kind has none, after checking that the kind
     /// exists and that a namespace is there where one is needed.

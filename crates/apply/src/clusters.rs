@@ -1,13 +1,14 @@
 //! The clusters that have been opened, each seen with an identity.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderName, HeaderValue};
 use kube::Client;
 use tokio::sync::mpsc;
 
+use crate::bearer::{self, Bearer, Server};
 use crate::cluster::Identity;
 use crate::error::Refusal;
 use crate::kube_cluster::KubeCluster;
@@ -48,7 +49,7 @@ pub struct Clusters {
     others: Mutex<HashMap<(Place, Identity), Other>>,
 }
 
-/// Another cluster, as a kubeconfig described it when it was opened.
+/// Another cluster, as it was described when it was opened.
 struct Other {
     digest: u64,
     reach: Reach,
@@ -76,7 +77,7 @@ impl Clusters {
         if let Some(reach) = self.own().get(identity) {
             return Ok(reach.clone());
         }
-        let cluster = self.connect(self.config.clone(), identity)?;
+        let cluster = self.connect(self.config.clone(), identity, None)?;
         let watches = match identity {
             Identity::Operator => Arc::new(Watches::new(Arc::clone(&cluster), self.news.clone())),
             Identity::ServiceAccount { .. } => self.open(&Identity::Operator)?.watches,
@@ -97,17 +98,46 @@ impl Clusters {
         kubeconfig: &[u8],
         identity: &Identity,
     ) -> Result<Reach, Refusal> {
-        let mut hasher = DefaultHasher::new();
-        kubeconfig.hash(&mut hasher);
-        let digest = hasher.finish();
-        let key = (place.clone(), identity.clone());
-        if let Some(known) = self.others().get(&key).filter(|known| known.digest == digest) {
-            return Ok(known.reach.clone());
+        let (key, digest) = ((place.clone(), identity.clone()), digest(kubeconfig));
+        if let Some(reach) = self.known(&key, digest) {
+            return Ok(reach);
         }
         let config = kubeconfig::read(kubeconfig, self.trust).await?;
-        let watched = self.connect(config.clone(), &Identity::Operator)?;
+        self.keep(key, digest, config, None)
+    }
+
+    /// The cluster behind a server, seen with an identity; opened anew when its description has
+    /// changed. It is watched as whoever its tokens are of.
+    pub fn open_server(
+        &self,
+        place: &Place,
+        server: &Server,
+        identity: &Identity,
+    ) -> Result<Reach, Refusal> {
+        let described = (&server.address, &server.authorities, &server.described);
+        let (key, digest) = ((place.clone(), identity.clone()), digest(described));
+        if let Some(reach) = self.known(&key, digest) {
+            return Ok(reach);
+        }
+        self.keep(key, digest, server.config()?, Some(&server.bearer))
+    }
+
+    fn known(&self, key: &(Place, Identity), digest: u64) -> Option<Reach> {
+        let others = self.others();
+        others.get(key).filter(|known| known.digest == digest).map(|known| known.reach.clone())
+    }
+
+    /// Opens another cluster and keeps it.
+    fn keep(
+        &self,
+        key: (Place, Identity),
+        digest: u64,
+        config: kube::Config,
+        bearer: Option<&Arc<dyn Bearer>>,
+    ) -> Result<Reach, Refusal> {
+        let watched = self.connect(config.clone(), &Identity::Operator, bearer)?;
         let watches = Arc::new(Watches::new(watched, self.news.clone()));
-        let reach = Reach { cluster: self.connect(config, identity)?, watches };
+        let reach = Reach { cluster: self.connect(config, &key.1, bearer)?, watches };
         let mut others = self.others();
         if others.len() >= OTHERS_MAX {
             others.clear();
@@ -120,15 +150,28 @@ impl Clusters {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Opens a cluster for an identity; whoever `bearer` speaks for makes the requests.
     fn connect(
         &self,
         mut config: kube::Config,
         identity: &Identity,
+        bearer: Option<&Arc<dyn Bearer>>,
     ) -> Result<Arc<KubeCluster>, Refusal> {
         if let Some(user) = identity.user()? {
             let value = HeaderValue::from_str(&user).map_err(|_| Refusal::Name(user.clone()))?;
             config.headers.push((HeaderName::from_static("impersonate-user"), value));
         }
-        Ok(Arc::new(KubeCluster::new((self.connect)(config)?)))
+        let client = (self.connect)(config)?;
+        let client = match bearer {
+            None => client,
+            Some(bearer) => bearer::client(client, bearer),
+        };
+        Ok(Arc::new(KubeCluster::new(client)))
     }
+}
+
+fn digest(described: impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    described.hash(&mut hasher);
+    hasher.finish()
 }

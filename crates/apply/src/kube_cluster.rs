@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{Method, Request};
 use kube::Client;
 use manifest::{Gvk, Object, ObjectId, Value};
+use plan::health::Pods;
 
 use crate::cluster::{Cluster, Deleted, Only};
 use crate::error::Refusal;
+use crate::pods::list;
 
 /// How the API server names a kind.
 #[derive(Clone, Debug)]
@@ -107,7 +109,7 @@ impl KubeCluster {
         Ok(None)
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -151,6 +153,10 @@ impl Cluster for KubeCluster {
             Err(refusal) if refusal.is_code(404) => Ok(None),
             Err(refusal) => Err(refusal),
         }
+    }
+
+    async fn pods(&self, pods: &Pods) -> Result<Vec<Object>, Refusal> {
+        list(self, pods).await
     }
 
     async fn place(&self, mut object: Object) -> Result<Object, Refusal> {
@@ -265,10 +271,15 @@ fn collection(gvk: &Gvk, resource: &Resource, namespace: &str) -> Result<String,
 }
 
 /// One segment of an address, escaped; refused where it would change the address itself.
-fn segment(text: &str) -> Result<String, Refusal> {
+pub(crate) fn segment(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || text == "." || text == ".." || text.contains(['/', '%']) {
         return Err(Refusal::Name(text.to_owned()));
     }
+    Ok(escape(text))
+}
+
+/// A text as a part of an address holds it.
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
@@ -277,7 +288,7 @@ fn segment(text: &str) -> Result<String, Refusal> {
             out.extend(["%", &format!("{byte:02X}")]);
         }
     }
-    Ok(out)
+    out
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::error::Refusal;
 /// How large a kubeconfig may be.
 const BYTES_MAX: usize = 1 << 20;
 /// How long a connection to another cluster may take.
-const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+pub(crate) const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// What kubeconfigs are trusted with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

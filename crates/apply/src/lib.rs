@@ -4,6 +4,7 @@
 //! decides nothing that [`plan`] can decide: it observes, asks for a plan, carries it out. Every
 //! request is bounded by its caller and carries the identity that the cluster was opened with.
 
+pub mod bearer;
 pub mod cluster;
 mod clusters;
 pub mod end;
@@ -13,6 +14,7 @@ mod knowledge;
 mod kube_cluster;
 mod kubeconfig;
 mod observe;
+mod pods;
 pub mod preview;
 pub mod prune;
 pub mod wait;

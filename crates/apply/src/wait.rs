@@ -1,6 +1,6 @@
 //! Waiting until objects are healthy: woken by watches, never holding more than this future.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
-use manifest::ObjectId;
+use manifest::{Object, ObjectId};
 use plan::Mark;
-use plan::health::{Health, Judge};
+use plan::health::{Health, Judge, Pods, pods, turns};
 
 use crate::cluster::Cluster;
+use crate::pods::tell;
 use crate::watch::{Ownership, Subscription, Watches};
 
 /// How often objects are read whose watch is forbidden or fails (decisions.md, watches).
@@ -22,7 +23,7 @@ const POLL_DEFINITION: Duration = Duration::from_millis(100);
 /// An object is read at most once in this time, however often it moves.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Objects read at once.
-const CONCURRENCY: usize = 8;
+pub(crate) const CONCURRENCY: usize = 8;
 
 /// Time, as its owner injects it.
 pub trait Timer: Send + Sync {
@@ -54,13 +55,25 @@ pub struct State {
     pub mark: Option<Mark>,
 }
 
+/// What a failed object does to a wait (kustomization.md, 11.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailFast {
+    /// It ends the wait.
+    #[default]
+    On,
+    /// It ends the wait when all others are either failed or healthy.
+    Off,
+}
+
 /// What is not healthy, and why the wait ended (kustomization.md, 11.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unhealthy {
     /// Whether something failed for good before the time was over.
     pub early: bool,
     /// The objects that are not Current, in order; those that failed if that ended the wait.
     pub objects: Vec<(ObjectId, Health)>,
+    /// What keeps those that are in progress, where it is known.
+    pub causes: BTreeMap<ObjectId, String>,
 }
 
 impl fmt::Display for Unhealthy {
@@ -70,13 +83,14 @@ impl fmt::Display for Unhealthy {
         } else {
             "timeout waiting for: ["
         })?;
-        // What ended the wait early is told, not what else was still on its way.
-        let told = |health: &Health| !self.early || *health == Health::Failed;
-        let told = self.objects.iter().filter(|(_, health)| told(health));
-        for (at, (id, health)) in told.enumerate() {
+        for (at, (id, health)) in self.objects.iter().enumerate() {
             let separator = if at > 0 { ", " } else { "" };
             write!(out, "{separator}{} status: '{health}'", id.subject())?;
-            if let Health::Unknown(cause) = health {
+            let known = match health {
+                Health::Unknown(cause) => Some(cause),
+                _ => self.causes.get(id),
+            };
+            if let Some(cause) = known {
                 write!(out, ": {cause}")?;
             }
         }
@@ -91,8 +105,21 @@ pub struct Awaited {
     pub targets: Vec<Target>,
     /// How they were when they were last seen; who is not here has not been looked at.
     pub states: BTreeMap<ObjectId, State>,
+    /// The pods of those that are in progress, where pods decide.
+    pub pods: BTreeMap<ObjectId, Pods>,
+    /// When those change by themselves that do.
+    pub turns: BTreeMap<ObjectId, jiff::Timestamp>,
     /// Who says how they are.
     pub judge: Arc<Judge>,
+    /// What a failed one does to the wait.
+    pub fail_fast: FailFast,
+}
+
+/// What was seen of an object.
+struct Seen {
+    state: State,
+    pods: Option<Pods>,
+    turns: Option<jiff::Timestamp>,
 }
 
 impl Awaited {
@@ -120,6 +147,8 @@ impl Awaited {
         for target in targets {
             let mark = self.states.get(&target.id).and_then(|state| state.mark.as_ref());
             let is_still = match mark {
+                // Its pods may have moved.
+                Some(_) if self.judge.asks_pods(&target.id) => false,
                 Some(mark) => watches.is_still(&target, mark).await,
                 None => false,
             };
@@ -129,8 +158,12 @@ impl Awaited {
         }
         let reads: Vec<_> =
             moved.iter().map(|target| read(cluster, target, &self.judge, timer)).collect();
-        let read: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENCY).collect().await;
-        self.states.extend(read);
+        let seen: Vec<_> = stream::iter(reads).buffer_unordered(CONCURRENCY).collect().await;
+        for (id, Seen { state, pods, turns }) in seen {
+            set(&mut self.pods, &id, pods);
+            set(&mut self.turns, &id, turns);
+            self.states.insert(id, state);
+        }
         self.verdict()
     }
 
@@ -153,10 +186,17 @@ impl Awaited {
             .filter(|(_, state)| state.health != Health::Current)
             .map(|(id, state)| (id.clone(), state.health.clone()))
             .collect();
-        let early = objects.iter().any(|(_, health)| *health == Health::Failed);
+        let has_failed = |(_, health): &(_, Health)| *health == Health::Failed;
+        let early = match self.fail_fast {
+            FailFast::On => objects.iter().any(has_failed),
+            FailFast::Off => objects.iter().all(has_failed),
+        };
         // Who has failed is the news; the others would have been waited for.
         objects.retain(|(_, health)| !early || *health == Health::Failed);
-        if objects.is_empty() { Ok(()) } else { Err(Unhealthy { early, objects }) }
+        if objects.is_empty() {
+            return Ok(());
+        }
+        Err(Unhealthy { early, objects, causes: BTreeMap::new() })
     }
 }
 
@@ -167,23 +207,39 @@ impl Awaited {
 pub async fn wait<C: Cluster, T: Timer>(
     cluster: &C,
     awaited: &mut Awaited,
-    (watches, subscription): (&Watches, &Subscription),
+    (watches, subscription): (&Watches, &mut Subscription),
     timer: &T,
     deadline: impl Future<Output = ()> + Send,
 ) -> Result<(), Unhealthy> {
     let mut deadline = std::pin::pin!(deadline);
     let mut verdict = awaited.check(cluster, watches, timer).await;
-    while let Err(unhealthy) = verdict {
+    let mut followed = HashSet::new();
+    while let Err(mut unhealthy) = verdict {
         if unhealthy.early {
             return Err(unhealthy);
         }
+        for (id, pods) in &awaited.pods {
+            if followed.insert(id.clone()) {
+                subscription.follow_pods(id, pods);
+            }
+        }
         let due = tokio::select! {
             due = next_due(awaited, subscription, timer) => due,
-            () = &mut deadline => return Err(unhealthy),
+            () = &mut deadline => {
+                unhealthy.causes = tell(cluster, awaited, &unhealthy.objects, timer).await;
+                return Err(unhealthy);
+            }
         };
         verdict = awaited.look(cluster, watches, timer, due).await;
     }
     Ok(())
+}
+
+fn set<T>(map: &mut BTreeMap<ObjectId, T>, id: &ObjectId, value: Option<T>) {
+    match value {
+        Some(value) => drop(map.insert(id.clone(), value)),
+        None => drop(map.remove(id)),
+    }
 }
 
 /// Waits until something may have changed, and says what has to be read again.
@@ -195,11 +251,14 @@ async fn next_due<T: Timer>(
     let targets = &awaited.targets;
     let pending = |target: &&Target| awaited.is_pending(target);
     let definition = targets.iter().any(|t| pending(&t) && t.id.kind == "CustomResourceDefinition");
-    let poll = match (definition, subscription.must_poll()) {
-        (true, _) => Some(POLL_DEFINITION),
-        (false, true) => Some(POLL),
-        (false, false) => None,
-    };
+    let poll =
+        match (definition, subscription.must_poll()) {
+            (true, _) => Some(POLL_DEFINITION),
+            (false, true) => Some(POLL),
+            (false, false) => awaited.turns.values().min().map(|then| {
+                Duration::try_from(then.duration_since(timer.now())).unwrap_or_default()
+            }),
+        };
     let polled = async {
         match poll {
             Some(interval) => timer.sleep(interval).await,
@@ -221,16 +280,41 @@ async fn read<C: Cluster, T: Timer>(
     target: &Target,
     judge: &Judge,
     timer: &T,
-) -> (ObjectId, State) {
-    let (health, mark) = match cluster.read(&target.id, &target.version).await {
-        Ok(Some(object)) => match judge.health(&object, timer.now()) {
-            // Established is not yet served: what follows would not find the kind.
-            Health::Current if !cluster.serves(&object).await => (Health::InProgress, None),
-            health => (health, Some(Mark::of(&object))),
-        },
-        Ok(None) if target.may_vanish => (Health::Current, None),
-        Ok(None) => (Health::NotFound, None),
-        Err(refusal) => (Health::Unknown(refusal.to_string()), None),
+) -> (ObjectId, Seen) {
+    let without = |health| Seen { state: State { health, mark: None }, pods: None, turns: None };
+    let seen = match cluster.read(&target.id, &target.version).await {
+        Ok(Some(object)) => look(cluster, &object, judge, timer).await,
+        Ok(None) if target.may_vanish => without(Health::Current),
+        Ok(None) => without(Health::NotFound),
+        Err(refusal) => without(Health::Unknown(refusal.to_string())),
     };
-    (target.id.clone(), State { health, mark })
+    (target.id.clone(), seen)
+}
+
+/// Judges an object that is there; its pods are asked where they decide.
+async fn look<C: Cluster, T: Timer>(
+    cluster: &C,
+    object: &Object,
+    judge: &Judge,
+    timer: &T,
+) -> Seen {
+    let (health, mark) = match judge.health(object, timer.now()) {
+        // Established is not yet served: what follows would not find the kind.
+        Health::Current if !cluster.serves(object).await => (Health::InProgress, None),
+        health => (health, Some(Mark::of(object))),
+    };
+    let mut seen = Seen { state: State { health, mark }, pods: None, turns: None };
+    if seen.state.health != Health::InProgress {
+        return seen;
+    }
+    seen.turns = turns(object, timer.now());
+    let found = pods::of(object).ok().flatten();
+    seen.pods = found.filter(|_| judge.asks_pods(&object.id()));
+    let Some(pods) = &seen.pods else { return seen };
+    match cluster.pods(pods).await {
+        Ok(pods) if pods::have_failed(&pods, timer.now()) => seen.state.health = Health::Failed,
+        Ok(_) => {}
+        Err(refusal) => seen.state.health = Health::Unknown(refusal.to_string()),
+    }
+    seen
 }

@@ -57,9 +57,10 @@ const RECOVERY: Duration = Duration::from_secs(60);
 /// to read them one by one.
 const LISTING: Duration = Duration::from_secs(5);
 
+/// One watch, and whom it wakes.
 #[derive(Default)]
-struct Watch {
-    inboxes: Mutex<Vec<(ObjectId, Arc<Inbox>)>>,
+pub(crate) struct Watch {
+    pub(crate) inboxes: Mutex<Vec<(ObjectId, Arc<Inbox>)>>,
     failed: Mutex<Option<Instant>>,
     seen: Mutex<Seen>,
     /// Moves when something is listed, or fails.
@@ -91,7 +92,7 @@ pub enum Sight {
 }
 
 #[derive(Default)]
-struct Inbox {
+pub(crate) struct Inbox {
     woken: Mutex<HashSet<ObjectId>>,
     notify: Notify,
 }
@@ -105,10 +106,12 @@ impl Inbox {
 
 /// What has moved since it was last asked, of the objects that were subscribed to.
 pub struct Subscription {
-    inbox: Arc<Inbox>,
-    watches: Vec<Arc<Watch>>,
-    /// Watches by name end with the one who asked for them.
-    _tasks: JoinSet<()>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) watches: Vec<Arc<Watch>>,
+    /// Who watches.
+    pub(crate) cluster: Arc<KubeCluster>,
+    /// Watches by name and of pods end with the one who asked for them.
+    pub(crate) tasks: JoinSet<()>,
 }
 
 impl Subscription {
@@ -165,7 +168,7 @@ impl Watches {
                 watches.push(watch);
             }
         }
-        Subscription { inbox, watches, _tasks: tasks }
+        Subscription { inbox, watches, cluster: Arc::clone(&self.cluster), tasks }
     }
 
     /// Begins to watch the objects of a kind that carry our label.
@@ -265,7 +268,7 @@ async fn run(
     let events = watch(api, config).default_backoff();
     pin_mut!(events);
     while let Some(event) = events.next().await {
-        *lock(&target.failed) = event.is_err().then(Instant::now);
+        target.heard(event.is_err());
         let is_news = matches!(event, Err(_) | Ok(Event::InitDone));
         match event {
             Ok(event) => {
@@ -290,6 +293,11 @@ impl Watch {
     /// One of a kind that cannot be watched.
     fn broken() -> Self {
         Self { failed: Mutex::new(Some(Instant::now())), ..Self::default() }
+    }
+
+    /// Notes whether what was heard last is a failure.
+    pub(crate) fn heard(&self, failure: bool) {
+        *lock(&self.failed) = failure.then(Instant::now);
     }
 
     fn is_broken(&self) -> bool {
@@ -354,7 +362,8 @@ impl Watch {
         }
     }
 
-    fn wake(&self, concerns: impl Fn(&ObjectId) -> bool) {
+    /// Wakes whoever waits for an object that this concerns.
+    pub(crate) fn wake(&self, concerns: impl Fn(&ObjectId) -> bool) {
         let inboxes = lock(&self.inboxes);
         for (id, inbox) in inboxes.iter().filter(|(id, _)| concerns(id)) {
             inbox.wake(id);
@@ -380,6 +389,6 @@ fn sighting(
     Some((object.id(), Sighting::of(&object)))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,7 @@
 //! Azure: tokens of Entra ID, and logins of its registries.
 
+mod aks;
+
 use reqwest::Url;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -13,6 +15,8 @@ use crate::registry::Login;
 use crate::secret::Secret;
 use crate::surroundings::Surroundings;
 use crate::who::Account;
+
+pub(crate) use aks::{Aks, Management, TOKEN_SCOPE as CLUSTER_SCOPE};
 
 /// Whom tokens of ServiceAccounts are for.
 pub(crate) const AUDIENCE: &str = "api://AzureADTokenExchange";
@@ -203,26 +207,26 @@ struct Environment {
     token_audience: String,
 }
 
+impl Environment {
+    /// Reads the file that describes a cloud of one's own, if there is one.
+    async fn read(around: &Surroundings) -> Result<Option<Self>, Error> {
+        let malformed = |problem| Error::Malformed { what: ENVIRONMENT_FILE.into(), problem };
+        let Some(text) = around.file(ENVIRONMENT_FILE).await? else { return Ok(None) };
+        let own: Self = serde_json::from_str(text.reveal())
+            .map_err(|_| malformed("the file is no JSON object of the expected form"))?;
+        if own.resource_manager_endpoint.is_empty() || own.token_audience.is_empty() {
+            return Err(malformed("resourceManagerEndpoint and tokenAudience must be set"));
+        }
+        Ok(Some(own))
+    }
+}
+
 impl Registry {
     /// Reads a host. The file that describes a cloud of one's own names its registries' domain.
     pub(crate) async fn parse(host: &str, around: &Surroundings) -> Result<Self, Error> {
-        let environment = match around.file(ENVIRONMENT_FILE).await? {
-            None => None,
-            Some(text) => {
-                let read: Result<Environment, _> = serde_json::from_str(text.reveal());
-                let problem = "the file is no JSON object of the expected form";
-                let what = ENVIRONMENT_FILE.to_owned();
-                Some(read.map_err(|_| Error::Malformed { what, problem })?)
-            }
-        };
+        let environment = Environment::read(around).await?;
         let scope = match &environment {
             None => REGISTRY_SCOPE.to_owned(),
-            Some(own)
-                if own.resource_manager_endpoint.is_empty() || own.token_audience.is_empty() =>
-            {
-                let problem = "resourceManagerEndpoint and tokenAudience must be set";
-                return Err(Error::Malformed { what: ENVIRONMENT_FILE.into(), problem });
-            }
             Some(own) => format!("{}/.default", own.resource_manager_endpoint),
         };
         let own =

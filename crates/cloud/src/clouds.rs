@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cache::{Cache, Clock, Count, Key, Lasting, Limits};
+use crate::cluster::Entrance;
 use crate::error::Error;
 use crate::http::Http;
 use crate::registry::Login;
@@ -58,6 +59,7 @@ struct Shared {
     keys: Cache<aws::Keys>,
     tokens: Cache<Token>,
     logins: Cache<Login>,
+    entrances: Cache<Entrance>,
 }
 
 impl Clouds {
@@ -74,7 +76,8 @@ impl Clouds {
             surroundings,
             keys: Cache::new(limits, Arc::clone(&clock), Arc::clone(&count)),
             tokens: Cache::new(limits, Arc::clone(&clock), Arc::clone(&count)),
-            logins: Cache::new(limits, Arc::clone(&clock), count),
+            logins: Cache::new(limits, Arc::clone(&clock), Arc::clone(&count)),
+            entrances: Cache::new(limits, Arc::clone(&clock), count),
             clock,
             issuer,
         };
@@ -97,11 +100,17 @@ impl Clouds {
         &self.shared.logins
     }
 
+    pub(crate) fn entrances(&self) -> &Cache<Entrance> {
+        &self.shared.entrances
+    }
+
     /// What makes the tokens of an identity its own.
     pub(crate) fn key(&self, who: &Who, parts: &[&str]) -> Key {
         let account = match &who.identity {
             Identity::Ambient => String::new(),
-            Identity::Account(account) => format!("{}\n{:?}", account.key(), account.annotations),
+            Identity::Account(account) => {
+                format!("{}\n{:?}\n{:?}", account.key(), account.annotations, account.audiences)
+            }
         };
         let mut all = parts.to_vec();
         all.extend([account.as_str(), self.proxy.as_str()]);
@@ -157,9 +166,18 @@ impl Clouds {
         self.shared.tokens.get(self.key(who, &["gcp"]), &who.object, fetch).await
     }
 
+    /// A token of an account, for an audience unless the account's tokens are for others.
     pub(crate) async fn issue(&self, account: &Account, audience: &str) -> Result<Secret, Error> {
-        let issued = self.shared.issuer.issue(account, audience).await;
+        let usual = [audience.to_owned()];
+        let audiences = if account.audiences.is_empty() { &usual } else { &*account.audiences };
+        let issued = self.shared.issuer.issue(Some(account), audiences).await;
         issued.map_err(|problem| Error::Cluster { account: account.key(), problem })
+    }
+
+    /// A token of this process's own account, for an audience.
+    pub(crate) async fn issue_own(&self, audience: &str) -> Result<Secret, Error> {
+        let issued = self.shared.issuer.issue(None, &[audience.to_owned()]).await;
+        issued.map_err(Error::OwnToken)
     }
 }
 

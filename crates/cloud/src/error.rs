@@ -42,6 +42,23 @@ pub enum Error {
         /// What the cluster said.
         problem: String,
     },
+    /// The cluster gives no token of this process.
+    #[error("failed to create kubernetes token for controller service account: {0}")]
+    OwnToken(String),
+    /// No token that opens a cluster.
+    #[error("failed to get access token for cluster")]
+    ClusterToken(#[source] Box<Error>),
+    /// A cluster that is not named as its cloud names it, or whose address cannot be one.
+    #[error("{0}")]
+    ClusterName(String),
+    /// A cluster that its cloud does not describe.
+    #[error("failed to describe {cluster}")]
+    Describe {
+        /// Sort and name.
+        cluster: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// A ServiceAccount whose annotations name no identity.
     #[error("failed to get provider identity from service account '{account}' annotations")]
     Identity {

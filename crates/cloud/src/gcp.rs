@@ -1,5 +1,7 @@
 //! Google Cloud: access tokens, which are logins of its registries too.
 
+mod gke;
+
 use jiff::{Timestamp, ToSpan as _};
 use reqwest::Url;
 use serde::Deserialize;
@@ -14,6 +16,8 @@ use crate::registry::Login;
 use crate::secret::Secret;
 use crate::surroundings::read_file;
 use crate::who::Account;
+
+pub(crate) use gke::Gke;
 
 const PROVIDER_ANNOTATION: &str = "gcp.auth.fluxcd.io/workload-identity-provider";
 const PROVIDER_PATTERN: &str = r"^projects/[0-9]{1,30}/locations/global/workloadIdentityPools/[^/]{1,100}/providers/[^/]{1,100}$";

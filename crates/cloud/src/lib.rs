@@ -1,10 +1,10 @@
 //! The clouds by their HTTP APIs: who we are, and what that opens.
 //!
 //! Takes [who](Who) asks, this process or a ServiceAccount, and gives a [login](Login) of a cloud's
-//! registry, or what a [key service](keys) unwraps. What the process may find around it ([`Surroundings`]), the time, the cluster that
+//! registry, what a [key service](keys) unwraps, or the way into another [cluster]. What the process may find around it ([`Surroundings`]), the time, the cluster that
 //! issues tokens and the counters are given. Tokens are kept while they are good.
 //!
-//! It knows neither a cluster nor the protocol of registries, nor the documents that hold what is
+//! It speaks with no cluster and knows neither the protocol of registries, nor the documents that hold what is
 //! unwrapped. Every failure is an [`Error`] whose
 //! chain reads as the condition message; none holds a secret.
 
@@ -12,6 +12,7 @@ mod aws;
 mod azure;
 pub mod cache;
 mod clouds;
+pub mod cluster;
 mod error;
 mod gcp;
 mod http;

@@ -25,6 +25,8 @@ pub struct Account {
     pub name: String,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Whom its tokens are for; whoever takes them when empty.
+    pub audiences: Vec<String>,
 }
 
 impl Account {
@@ -66,10 +68,11 @@ pub struct Who {
 
 /// Makes tokens of ServiceAccounts: the cluster does.
 pub trait Issuer: Send + Sync {
-    /// A token of an account for an audience, or why there is none.
+    /// A token of an account, or of this process where none is given, for audiences; or why there
+    /// is none.
     fn issue<'a>(
         &'a self,
-        account: &'a Account,
-        audience: &'a str,
+        account: Option<&'a Account>,
+        audiences: &'a [String],
     ) -> BoxFuture<'a, Result<Secret, String>>;
 }

@@ -196,6 +196,7 @@ impl Args {
         let accounts = [
             &self.source_default_service_account,
             &self.kustomization.decryption.default_decryption_service_account,
+            &self.kustomization.default_kubeconfig_service_account,
         ];
         anyhow::ensure!(
             accounts.iter().all(|name| name.is_empty()) || self.object_level_identity(),

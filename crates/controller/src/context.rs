@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apply::Clusters;
+use apply::wait::FailFast;
 use manifest::GroupKind;
 use tokio::time::Instant;
 
 use crate::args::Args;
 use crate::events::Events;
 use crate::foreign::Foreign;
-use crate::gates::ADDITIVE_READY_EXPR;
+use crate::gates::{ADDITIVE_READY_EXPR, NO_FAIL_FAST};
 use crate::guards::Guards;
 use crate::kustomization::{DecryptionArgs, Memories, SourceSettings};
 use crate::metrics::Metrics;
@@ -42,12 +43,16 @@ pub struct Settings {
     pub object_level_identity: bool,
     /// Account that a source's cloud is asked as when it names none; none when empty.
     pub source_default_service_account: String,
+    /// Account that another cluster is opened as when its description names none; none when empty.
+    pub default_kubeconfig_service_account: String,
     /// Where decryption finds keys beside a Kustomization's own.
     pub decryption: DecryptionArgs,
     /// Namespace that the operator runs in.
     pub runtime_namespace: String,
     /// Whether the built-in readiness of a dependency is judged beside its expression.
     pub additive_ready_expr: bool,
+    /// What a failed object does to the wait for others.
+    pub fail_fast: FailFast,
     /// Account used when a Kustomization names none; none when empty.
     pub default_service_account: String,
     /// How long old artifacts are kept, and how many.
@@ -127,7 +132,12 @@ impl Settings {
             object_level_identity: args.object_level_identity(),
             source_default_service_account: args.source_default_service_account.clone(),
             additive_ready_expr: args.gate(ADDITIVE_READY_EXPR),
+            fail_fast: if args.gate(NO_FAIL_FAST) { FailFast::Off } else { FailFast::On },
             default_service_account: args.kustomization.default_service_account.clone(),
+            default_kubeconfig_service_account: args
+                .kustomization
+                .default_kubeconfig_service_account
+                .clone(),
             decryption: args.kustomization.decryption.clone(),
             runtime_namespace: args.runtime_namespace.clone(),
             retention: artifact::store::Retention {

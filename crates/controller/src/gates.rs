@@ -9,6 +9,9 @@ pub const OBJECT_LEVEL_IDENTITY: &str = "ObjectLevelWorkloadIdentity";
 /// Has the built-in readiness of a dependency judged beside its `readyExpr`.
 pub const ADDITIVE_READY_EXPR: &str = "AdditiveCELDependencyCheck";
 
+/// Has a wait for health go on although something has failed, while others may still become healthy.
+pub const NO_FAIL_FAST: &str = "DisableFailFastBehavior";
+
 /// The names, and the only value that is acted on where there is only one.
 const GATES: [(&str, Option<bool>); 12] = [
     (ADDITIVE_READY_EXPR, None),
@@ -16,7 +19,7 @@ const GATES: [(&str, Option<bool>); 12] = [
     ("CancelHealthCheckOnNewRevision", None),
     ("DirectSourceFetch", None),
     ("DisableConfigWatchers", None),
-    ("DisableFailFastBehavior", Some(false)),
+    (NO_FAIL_FAST, None),
     ("DisableStatusPollerCache", None),
     ("ExternalArtifact", None),
     ("GroupChangeLog", None),

@@ -9,13 +9,6 @@ use plan::health::Unusable;
 /// Why a spec cannot be acted on. Its object is stalled: nothing is retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// A field that this version does not act on. Ignoring it in silence would do something else
-    /// than what was asked for.
-    #[error(
-        "spec.{0} is not supported by this version of Sluice: remove the field, or use a version \
-         that supports it"
-    )]
-    Field(&'static str),
     /// A duration that the API accepts and that no clock can hold.
     #[error("spec.{field} is not a duration")]
     Duration {
@@ -44,19 +37,10 @@ impl Unfit {
     /// The reason of the condition.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Field(_) => "FieldNotSupported",
             Self::Duration { .. } => "InvalidSpec",
             Self::HealthCheck(_) => INVALID_EXPRESSION,
             Self::Url { .. } => "URLInvalid",
         }
-    }
-}
-
-/// The first field that is in use although this version does not act on it.
-pub fn refuse(fields: &[(bool, &'static str)]) -> Result<(), Unfit> {
-    match fields.iter().find(|(used, _)| *used) {
-        Some((_, field)) => Err(Unfit::Field(field)),
-        None => Ok(()),
     }
 }
 

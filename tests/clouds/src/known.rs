@@ -42,3 +42,15 @@ pub const AZURE_VAULT: &str = "https://shop.vault.azure.net";
 pub const VAULT: &str = "https://vault.example.com";
 /// Its token.
 pub const VAULT_TOKEN: &str = "canary-token-of-the-vault";
+/// The cluster on AWS.
+pub const EKS: &str = "arn:aws:eks:eu-central-1:123456789012:cluster/shop";
+/// The cluster on Azure.
+pub const AKS: &str = "/subscriptions/33333333-3333-3333-3333-333333333333/resourceGroups/shop\
+                       /providers/Microsoft.ContainerService/managedClusters/shop";
+/// The cluster on Google Cloud.
+pub const GKE: &str = "projects/project/locations/europe-west1/clusters/shop";
+/// Where each of them is.
+pub const CLUSTER_HOST: &str = "shop.example.com";
+/// Whom each of them is known by.
+pub const CLUSTER_AUTHORITY: &str =
+    "-----BEGIN CERTIFICATE-----\nYXV0aG9yaXR5\n-----END CERTIFICATE-----\n";

@@ -14,6 +14,7 @@
 mod asked;
 mod aws;
 mod azure;
+mod clusters;
 mod gcp;
 mod keys;
 pub mod known;
@@ -88,7 +89,7 @@ async fn answer(State(state): State<Arc<Mutex<Held>>>, request: Request) -> Resp
     let life_seconds = held(&state).life_seconds;
     let asked = Asked::new(&parts, body, life_seconds);
     held(&state).log.push(format!("{} {}{}", asked.method, asked.host, asked.path));
-    let answers = [aws::answer, azure::answer, gcp::answer, keys::answer];
+    let answers = [clusters::answer, aws::answer, azure::answer, gcp::answer, keys::answer];
     let found = answers.iter().find_map(|answer| answer(&asked));
     found.unwrap_or_else(|| (StatusCode::NOT_FOUND, "no such endpoint").into_response())
 }

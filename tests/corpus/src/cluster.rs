@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use manifest::{Object, ObjectId, Value as Tree};
-use plan::health::health;
+use plan::health::{self, Health, Judge};
 use serde_json::Value;
 
 use crate::report::Report;
@@ -43,7 +43,36 @@ pub fn kstatus(root: &Path) -> anyhow::Result<Option<Report>> {
         if is_double {
             continue;
         }
-        let got = health(&object, jiff::Timestamp::now());
+        let got = health::health(&object, jiff::Timestamp::now());
+        report.row((got.to_string() != wanted).then(|| format!("{got}, not {wanted}: {row}")));
+    }
+    Ok(Some(report))
+}
+
+/// Workloads and what else their namespaces hold to health.
+pub fn kstatus_pods(root: &Path) -> anyhow::Result<Option<Report>> {
+    let Some(rows) = rows(root, "kstatus_pods.jsonl")? else { return Ok(None) };
+    let (judge, now) = (Judge::default(), jiff::Timestamp::now());
+    let mut report = Report::default();
+    for row in rows {
+        let object = Object::try_from(row["object"].clone())?;
+        let mut got = judge.health(&object, now);
+        if got == Health::InProgress && judge.asks_pods(&object.id()) {
+            let Ok(Some(pods)) = health::pods::of(&object) else { anyhow::bail!("no pods: {row}") };
+            let selector = manifest::selector::Selector::parse(&pods.selector)?;
+            let others = row["others"].as_array().into_iter().flatten().cloned();
+            let others: Vec<_> = others.map(Object::try_from).collect::<Result<_, _>>()?;
+            let is_one = |other: &Object| {
+                other.kind() == "Pod"
+                    && other.namespace() == pods.namespace
+                    && selector.matches(other.at(&["metadata", "labels"]))
+            };
+            let pods: Vec<_> = others.into_iter().filter(is_one).collect();
+            if health::pods::have_failed(&pods, now) {
+                got = Health::Failed;
+            }
+        }
+        let wanted = text(&row, "status");
         report.row((got.to_string() != wanted).then(|| format!("{got}, not {wanted}: {row}")));
     }
     Ok(Some(report))

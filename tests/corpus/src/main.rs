@@ -28,6 +28,7 @@ type Table = fn(&Path) -> anyhow::Result<Option<Report>>;
 const TABLES: &[(&str, Table)] = &[
     ("durations", cluster::durations),
     ("kstatus", cluster::kstatus),
+    ("kstatus_pods", cluster::kstatus_pods),
     ("cel_by_hand", expressions::cel_by_hand),
     ("cel", expressions::cel),
     ("cel_health", expressions::cel_health),

@@ -1,6 +1,7 @@
 //! AWS: whose keys we have, and what they open.
 
 mod ambient;
+mod eks;
 mod registry;
 pub(crate) mod sign;
 mod sts;
@@ -14,6 +15,7 @@ use crate::secret::Secret;
 use crate::who::Account;
 
 pub(crate) use ambient::ambient;
+pub(crate) use eks::{Eks, TOKEN_SECONDS as CLUSTER_TOKEN_SECONDS};
 pub(crate) use registry::{login, parse_registry};
 pub(crate) use sts::{assume, take_role};
 

@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::http::{Ask, host};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// How times are written.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// What a signature is good for.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +29,7 @@ pub(crate) fn sign(
     scope: Scope<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let time = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let time = now.strftime(TIME).to_string();
     let mut add = |name: &'static str, text: &str| {
         let problem = "a header cannot hold this";
         let mut value = HeaderValue::from_str(text)
@@ -49,14 +51,8 @@ pub(crate) fn sign(
         canonical_query(&ask.url),
         hex::encode(digest(&SHA256, &ask.body))
     );
-    let date = time.get(..8).unwrap_or_default();
-    let place = format!("{date}/{}/{}/aws4_request", scope.region, scope.service);
-    let hash = hex::encode(digest(&SHA256, request.as_bytes()));
-    let text = format!("{ALGORITHM}\n{time}\n{place}\n{hash}");
-    let first = format!("AWS4{}", keys.secret.reveal()).into_bytes();
-    let chain = [date, scope.region, scope.service, "aws4_request", &text];
-    let signature = chain.iter().fold(first, |key, part| mac(&key, part));
-    let (id, signature) = (&keys.id, hex::encode(signature));
+    let place = scope.place(&time);
+    let (id, signature) = (&keys.id, signature(keys, scope, &time, &request));
     let header = format!(
         "{ALGORITHM} Credential={id}/{place}, SignedHeaders={names}, Signature={signature}"
     );
@@ -69,6 +65,57 @@ pub(crate) fn sign(
     value.set_sensitive(true);
     ask.headers.insert(http::header::AUTHORIZATION, value);
     Ok(())
+}
+
+/// Signs the address of a GET, so that whoever has it can send it: with the headers, which go with
+/// it, for so many seconds.
+pub(crate) fn presign(
+    mut url: Url,
+    headers: &[(&str, &str)],
+    keys: &Keys,
+    scope: Scope<'_>,
+    (now, seconds): (Timestamp, u32),
+) -> Url {
+    let time = now.strftime(TIME).to_string();
+    let host = host(&url);
+    let mut all = vec![("host", host.as_str())];
+    all.extend(headers);
+    all.sort_unstable();
+    let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+    let line = |(name, value): &(&str, &str)| format!("{name}:{value}\n");
+    let lines: String = all.iter().map(line).collect();
+    let session = keys.session.as_ref().map(|session| ("X-Amz-Security-Token", session.reveal()));
+    url.query_pairs_mut()
+        .append_pair("X-Amz-Algorithm", ALGORITHM)
+        .append_pair("X-Amz-Credential", &format!("{}/{}", keys.id, scope.place(&time)))
+        .append_pair("X-Amz-Date", &time)
+        .append_pair("X-Amz-Expires", &seconds.to_string())
+        .append_pair("X-Amz-SignedHeaders", &names)
+        .extend_pairs(session);
+    let query = canonical_query(&url);
+    let nothing = hex::encode(digest(&SHA256, b""));
+    let request = format!("GET\n{}\n{query}\n{lines}\n{names}\n{nothing}", url.path());
+    let signature = signature(keys, scope, &time, &request);
+    url.set_query(Some(&format!("{query}&X-Amz-Signature={signature}")));
+    url
+}
+
+impl Scope<'_> {
+    /// What the signature of a time is good for, as it says itself.
+    fn place(&self, time: &str) -> String {
+        let date = time.get(..8).unwrap_or_default();
+        format!("{date}/{}/{}/aws4_request", self.region, self.service)
+    }
+}
+
+/// The signature of a request in its canonical form.
+fn signature(keys: &Keys, scope: Scope<'_>, time: &str, request: &str) -> String {
+    let hash = hex::encode(digest(&SHA256, request.as_bytes()));
+    let text = format!("{ALGORITHM}\n{time}\n{}\n{hash}", scope.place(time));
+    let first = format!("AWS4{}", keys.secret.reveal()).into_bytes();
+    let date = time.get(..8).unwrap_or_default();
+    let chain = [date, scope.region, scope.service, "aws4_request", &text];
+    hex::encode(chain.iter().fold(first, |key, part| mac(&key, part)))
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {

@@ -24,21 +24,30 @@ struct Cluster;
 impl Issuer for Cluster {
     fn issue<'a>(
         &'a self,
-        account: &'a Account,
-        audience: &'a str,
+        account: Option<&'a Account>,
+        audiences: &'a [String],
     ) -> BoxFuture<'a, Result<Secret, String>> {
         Box::pin(async move {
+            let Some(account) = account else {
+                return Ok(token_for("system:serviceaccount:sluice-system:sluice", audiences));
+            };
             if account.name == "gone" {
                 return Err("serviceaccounts \"gone\" not found".into());
             }
             let subject = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
-            Ok(token(&subject, audience))
+            Ok(token_for(&subject, audiences))
         })
     }
 }
 
 pub(crate) fn token(subject: &str, audience: &str) -> Secret {
-    let claims = format!(r#"{{"aud": ["{audience}"], "sub": "{subject}"}}"#);
+    token_for(subject, &[audience.to_owned()])
+}
+
+/// A token that is good for an hour.
+pub(crate) fn token_for(subject: &str, audiences: &[String]) -> Secret {
+    let ends = jiff::Timestamp::now().as_second() + 3600;
+    let claims = serde_json::json!({"aud": audiences, "sub": subject, "exp": ends}).to_string();
     format!("e30.{}.{CLUSTER_TOKEN}", URL_SAFE_NO_PAD.encode(claims)).into()
 }
 
@@ -79,7 +88,8 @@ pub(crate) fn who(identity: Identity) -> Who {
 pub(crate) fn account(name: &str, annotations: &[(&str, &str)]) -> Who {
     let annotations: BTreeMap<_, _> =
         annotations.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let account = Account { namespace: "ns".into(), name: name.into(), annotations };
+    let (namespace, audiences) = ("ns".into(), Vec::new());
+    let account = Account { namespace, name: name.into(), annotations, audiences };
     who(Identity::Account(account))
 }
 

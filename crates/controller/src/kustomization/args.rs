@@ -33,6 +33,10 @@ pub struct KustomizationArgs {
     /// Account that objects are applied as when a Kustomization names none.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
+    /// Account that other clusters are opened as when the ConfigMap that describes one names none;
+    /// needs the gate ObjectLevelWorkloadIdentity.
+    #[arg(long, default_value = "")]
+    pub default_kubeconfig_service_account: String,
     /// Where decryption finds keys beside a Kustomization's own.
     #[command(flatten)]
     pub decryption: DecryptionArgs,

@@ -8,7 +8,7 @@ use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
 use apply::preview::Preview;
 use apply::prune::prune;
-use apply::wait::{Awaited, State, Unhealthy};
+use apply::wait::{Awaited, FailFast, State, Unhealthy};
 use apply::{Knowledge, KubeCluster, Reach, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
@@ -214,7 +214,8 @@ async fn apply(
     let kept: HashSet<_> = applied.entries.iter().map(|entry| &entry.id).collect();
     attempt.remembered.memory.keep(|id| kept.contains(id));
     let judge = Arc::clone(&attempt.request.judge);
-    let awaited = Awaited { targets: applied.targets, states: applied.states, judge };
+    let (targets, states) = (applied.targets, applied.states);
+    let awaited = Awaited { targets, states, judge, ..Awaited::default() };
     Ok(Applied { entries: applied.entries, changes: applied.changes, awaited })
 }
 
@@ -288,7 +289,7 @@ fn terminating(plan: &Plan, states: &BTreeMap<manifest::ObjectId, State>) -> Opt
         })
         .map(|id| (id, Health::Terminating))
         .collect();
-    (!objects.is_empty()).then_some(Unhealthy { early: false, objects })
+    (!objects.is_empty()).then(|| Unhealthy { objects, ..Unhealthy::default() })
 }
 
 /// What the next stage waits for: what this one created or changed (W13).
@@ -300,6 +301,8 @@ fn changed<C, T>(plan: &Plan, stages: &Stages<'_, C, T>, judge: &Arc<Judge>) -> 
         targets: targets.cloned().collect(),
         states: stages.applied.states.clone(),
         judge: Arc::clone(judge),
+        fail_fast: FailFast::Off,
+        ..Awaited::default()
     }
 }
 

@@ -35,13 +35,14 @@ pub(super) async fn await_health(
         }
     };
     awaited.targets.retain(|target| !itself(target));
+    awaited.fail_fast = attempt.context.settings.fail_fast;
     let clock = attempt.context.clock.clone();
     let began = clock.instant();
     if awaited.check(reach.cluster.as_ref(), &reach.watches, &clock).await.is_err() {
         attempt.run.phase = Phase::Checking;
         attempt.progress().await?;
-        let subscription = reach.watches.subscribe(&awaited.targets).await;
-        attempt.await_applied(reach, &mut awaited, &subscription, began).await?;
+        let mut subscription = reach.watches.subscribe(&awaited.targets).await;
+        attempt.await_applied(reach, &mut awaited, &mut subscription, began).await?;
     }
     attempt.remembered.memory.found_healthy(awaited.marks());
     let took = clock.instant() - began;
@@ -67,12 +68,10 @@ impl Attempt<'_> {
         if awaited.check(reach.cluster.as_ref(), &reach.watches, &clock).await.is_ok() {
             return Ok(());
         }
-        let subscription = reach.watches.subscribe(&awaited.targets).await;
+        let mut subscription = reach.watches.subscribe(&awaited.targets).await;
         let deadline = clock.sleep(STAGE_TIMEOUT);
-        let cluster = reach.cluster.as_ref();
-        self.slot
-            .park(wait(cluster, &mut awaited, (&reach.watches, &subscription), &clock, deadline))
-            .await
+        let (cluster, seen) = (reach.cluster.as_ref(), (reach.watches.as_ref(), &mut subscription));
+        self.slot.park(wait(cluster, &mut awaited, seen, &clock, deadline)).await
     }
 
     /// Waits for health without holding the slot; whatever asks for this object meanwhile ends the
@@ -81,7 +80,7 @@ impl Attempt<'_> {
         &mut self,
         reach: &Reach,
         awaited: &mut Awaited,
-        subscription: &Subscription,
+        subscription: &mut Subscription,
         began: tokio::time::Instant,
     ) -> Result<(), Failure> {
         let clock = self.context.clock.clone();

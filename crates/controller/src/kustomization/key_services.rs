@@ -7,10 +7,11 @@ use api::kustomization::Decryption;
 use cloud::keys::{AwsKeys, AzureApplication};
 use cloud::who::{Account, Identity, Object};
 use cloud::{Clouds, Secret, Who};
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use manifest::{Value, yaml};
 
+use crate::clouds::find_account;
 use crate::context::Context;
 use crate::runtime::cache::Key;
 
@@ -114,22 +115,12 @@ impl Services {
     pub(super) async fn who(&self, is_given: bool) -> Result<Who, String> {
         let Key { namespace, name } = self.key.clone();
         let object = Object { kind: "Kustomization", namespace, name };
-        let identity = if is_given || self.account.is_empty() {
-            Identity::Ambient
-        } else {
-            Identity::Account(self.account().await?)
-        };
-        Ok(Who { identity, object })
+        let account = if is_given { None } else { self.account().await? };
+        Ok(Who { identity: account.map_or(Identity::Ambient, Identity::Account), object })
     }
 
-    async fn account(&self) -> Result<Account, String> {
-        let (namespace, name) = (&self.key.namespace, &self.account);
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.context.client.clone(), namespace);
-        let found = accounts.get(name).await.map_err(|error| {
-            let cause = apply::Refusal::from(error);
-            format!("failed to get service account '{namespace}/{name}': {cause}")
-        })?;
-        Ok(crate::clouds::account(namespace, name, found.metadata))
+    async fn account(&self) -> Result<Option<Account>, String> {
+        find_account(&self.context.client, &self.key.namespace, &self.account, "").await
     }
 
     /// The account, and where it logs in to a Vault server, if the operator lets accounts do that
@@ -154,7 +145,7 @@ impl Services {
         let config = yaml::read_configuration(&text)
             .map_err(|_| format!("{VAULT_CONFIG} of {subject} is no YAML"))?;
         match login_path(&config, address) {
-            Some(path) => Ok(Some((self.account().await?, path))),
+            Some(path) => Ok(self.account().await?.map(|account| (account, path))),
             None => Err(format!("the Vault server is not among the instances of {subject}")),
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod configs;
 mod converge;
 mod decrypt;
 mod dependencies;
+mod described;
 mod detect;
 mod fetch;
 mod finalize;

@@ -17,7 +17,7 @@ use render::request::Owner;
 use super::reach::Destination;
 use super::source::Source;
 use crate::runtime::cache::Key;
-use crate::unfit::{Unfit, duration, refuse};
+use crate::unfit::{Unfit, duration};
 
 /// The least time that health checks are given (kustomization.md, 1).
 pub(super) const TIMEOUT_MIN: Duration = Duration::from_secs(30);
@@ -64,14 +64,6 @@ pub(super) enum Checks {
     Named(Vec<Awaited>),
 }
 
-/// Refuses fields that this version does not act on.
-fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Unfit> {
-    refuse(&[(
-        spec.kube_config.as_ref().is_some_and(|c| c.config_map_ref.is_some()),
-        "kubeConfig.configMapRef",
-    )])
-}
-
 impl Request {
     /// Parses a spec. `default_account` is used when it names no account; none when empty.
     pub(super) fn parse(
@@ -79,7 +71,6 @@ impl Request {
         spec: &KustomizationSpec,
         default_account: &str,
     ) -> Result<Self, Unfit> {
-        refuse_unsupported(spec)?;
         let interval = duration("interval", &spec.interval)?;
         let optional = |field, text: &Option<String>| {
             text.as_deref().map(|text| duration(field, text)).transpose()
@@ -245,13 +236,5 @@ mod tests {
             unreachable!("one is left")
         };
         assert_eq!((targets[0].id.group.as_str(), targets[0].version.as_str()), ("apps", "v1"));
-    }
-
-    #[test]
-    fn every_field_that_is_not_built_yet_is_named() {
-        let fields = json!({"kubeConfig": {"configMapRef": {"name": "x"}}});
-        let name = "kubeConfig.configMapRef";
-        assert_eq!(parse(fields).map(drop), Err(Unfit::Field(name)));
-        assert!(parse(json!({"force": false, "ignore": []})).is_ok());
     }
 }

@@ -3,8 +3,6 @@
 use artifact::text::explain;
 use cloud::Who;
 use cloud::who::{Account, Identity, Object};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::Api;
 use oci::Select;
 use oci::keychain::Credential;
 use tokio::time::Instant;
@@ -12,6 +10,7 @@ use tokio::time::Instant;
 use super::access::{Access, Found};
 use super::converge::Attempt;
 use super::failure::Failure;
+use crate::clouds::find_account;
 use crate::gates::OBJECT_LEVEL_IDENTITY;
 
 /// Adds the login of the source's cloud to what its secrets give, where it has a cloud and no
@@ -73,27 +72,13 @@ fn is_pinned_and_stored(attempt: &Attempt<'_>) -> bool {
 
 /// Whose login it is: the account's that the source names, the default one's, or our own.
 async fn identity(attempt: &Attempt<'_>, account: Option<Account>) -> Result<Identity, String> {
+    if let Some(account) = account {
+        return Ok(Identity::Account(account));
+    }
     let (context, namespace) = (attempt.context, &attempt.key.namespace);
-    let name = &context.settings.source_default_service_account;
-    match account {
-        Some(account) => return Ok(Identity::Account(account)),
-        None if name.is_empty() => return Ok(Identity::Ambient),
-        None => {}
-    }
-    let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
-    let failed = |cause: &str| {
-        format!(
-            "failed to get access token for artifact registry: failed to get service account \
-             '{namespace}/{name}': {cause}"
-        )
-    };
-    match accounts.get(name).await {
-        Ok(found) => Ok(Identity::Account(crate::clouds::account(namespace, name, found.metadata))),
-        Err(kube::Error::Api(answer)) if answer.code == 404 => Err(failed(
-            "the specified default service account does not exist in the object namespace. your \
-             cluster is subject to multi-tenant workload identity lockdown, reach out to your \
-             cluster administrator for help",
-        )),
-        Err(error) => Err(failed(&apply::Refusal::from(error).to_string())),
-    }
+    let default = &context.settings.source_default_service_account;
+    let found = find_account(&context.client, namespace, "", default).await;
+    let found = found
+        .map_err(|cause| format!("failed to get access token for artifact registry: {cause}"))?;
+    Ok(found.map_or(Identity::Ambient, Identity::Account))
 }

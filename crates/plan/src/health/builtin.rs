@@ -113,9 +113,16 @@ pub(super) fn pod(object: &Object, now: jiff::Timestamp) -> Result<Health, Malfo
 
 /// Whether a pod was made so lately that the scheduler may still place it.
 fn is_young(object: &Object, now: jiff::Timestamp) -> bool {
-    word(object, &["metadata", "creationTimestamp"])
-        .parse::<jiff::Timestamp>()
-        .is_ok_and(|created| now.duration_since(created) < SCHEDULE_WINDOW)
+    turns(object).is_some_and(|then| now < then)
+}
+
+/// When an object that is a pod is young no more.
+pub(super) fn turns(object: &Object) -> Option<jiff::Timestamp> {
+    if object.kind() != "Pod" || !object.gvk().group.is_empty() {
+        return None;
+    }
+    let created = word(object, &["metadata", "creationTimestamp"]).parse::<jiff::Timestamp>();
+    created.ok()?.checked_add(SCHEDULE_WINDOW).ok()
 }
 
 /// Whether a named container waits in a crash loop. A status that is no list of mappings is an

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use expression::{Expression, fields};
-use manifest::{GroupKind, Gvk, Object, Value};
+use manifest::{GroupKind, Gvk, Object, ObjectId, Value};
 
-use super::Health;
+use super::{Health, pods};
 
 /// How the health of a kind, or of every kind of a group, is to be judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,14 +85,25 @@ impl Judge {
         Ok(Self { checks: read })
     }
 
-    /// The health of an object at the time `now`.
+    /// The health of an object at the time `now`, as far as it says itself: while it is in progress,
+    /// its pods may say more.
     pub fn health(&self, object: &Object, now: jiff::Timestamp) -> Health {
-        let kind = object.gvk().group_kind();
-        let whole = GroupKind { group: kind.group.clone(), kind: String::new() };
-        match self.checks.get(&kind).or_else(|| self.checks.get(&whole)) {
-            Some(expressions) => expressions.health(object),
-            None => super::health(object, now),
+        match (self.check(&object.gvk().group_kind()), pods::of(object)) {
+            (Some(expressions), _) => expressions.health(object),
+            (None, Err(cause)) => Health::Unknown(cause),
+            (None, Ok(_)) => super::health(object, now),
         }
+    }
+
+    fn check(&self, kind: &GroupKind) -> Option<&Expressions> {
+        let whole = || GroupKind { group: kind.group.clone(), kind: String::new() };
+        self.checks.get(kind).or_else(|| self.checks.get(&whole()))
+    }
+
+    /// Whether a failed pod of this object, while it is in progress, makes it a failed one.
+    pub fn asks_pods(&self, id: &ObjectId) -> bool {
+        let kind = GroupKind { group: id.group.clone(), kind: id.kind.clone() };
+        pods::decide(id) && self.check(&kind).is_none()
     }
 }
 

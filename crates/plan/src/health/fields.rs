@@ -22,6 +22,7 @@ pub(super) struct Condition<'a> {
     pub(super) kind: &'a str,
     pub(super) status: &'a str,
     pub(super) reason: &'a str,
+    pub(super) message: &'a str,
 }
 
 fn field<'a>(object: &'a Object, keys: &[&str]) -> Result<Option<&'a Value>, Malformed> {
@@ -84,10 +85,14 @@ fn condition(item: &Value) -> Option<Condition<'_>> {
         None | Some(Value::Null) => Some(""),
         Some(value) => value.as_str(),
     };
-    part("message")?;
     let since = part("lastTransitionTime")?;
     if !since.is_empty() {
         since.parse::<jiff::Timestamp>().ok()?;
     }
-    Some(Condition { kind: part("type")?, status: part("status")?, reason: part("reason")? })
+    Some(Condition {
+        kind: part("type")?,
+        status: part("status")?,
+        reason: part("reason")?,
+        message: part("message")?,
+    })
 }

@@ -3,6 +3,7 @@
 mod builtin;
 mod custom;
 mod fields;
+pub mod pods;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use manifest::Object;
 
 pub use custom::{Check, Judge, Unusable};
 use fields::{Malformed, conditions, integer, text};
+pub use pods::Pods;
 
 /// What can be said of an object, in the words of kstatus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,12 @@ impl fmt::Display for Health {
 /// The health of an object at the time `now`; first rule that fits wins.
 pub fn health(object: &Object, now: jiff::Timestamp) -> Health {
     assess(object, now).unwrap_or_else(|malformed| Health::Unknown(malformed.to_string()))
+}
+
+/// When the health of a pod may be another although nothing happens to it: there has been no place
+/// for it for as long as may be.
+pub fn turns(object: &Object, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
+    builtin::turns(object).filter(|then| *then > now)
 }
 
 fn assess(object: &Object, now: jiff::Timestamp) -> Result<Health, Malformed> {

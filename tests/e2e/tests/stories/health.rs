@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::sync::{CONFIG_MAP, roll_out, synced};
 
 /// A Deployment whose pods behave as `mode` says (the fake node's annotation).
-fn deployment(name: &str, mode: &str) -> String {
+pub(crate) fn deployment(name: &str, mode: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 1\n  \
          selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}, \
@@ -16,7 +16,7 @@ fn deployment(name: &str, mode: &str) -> String {
     )
 }
 
-fn job(mode: &str) -> String {
+pub(crate) fn job(mode: &str) -> String {
     format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: j}}\nspec:\n  backoffLimit: 0\n  template:\n    \
          metadata: {{annotations: {{fakenode.test/mode: {mode}}}}}\n    spec: {{restartPolicy: Never, containers: \

@@ -1,5 +1,6 @@
 mod apply;
 mod build;
+mod clusters;
 mod decrypt;
 mod definitions;
 mod deletion;
@@ -11,6 +12,7 @@ mod foreign_source;
 mod guards;
 mod health;
 mod identity;
+mod pods;
 mod process;
 mod prune;
 mod requests;

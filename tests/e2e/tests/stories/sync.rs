@@ -238,20 +238,3 @@ async fn a_build_that_fails_says_why_and_touches_nothing() {
     roll_out(&story, &[("cm.yaml", &CONFIG_MAP.replace("v1}", "v3}"))]).await;
     assert_eq!(story.get("ConfigMap", "cm").await.unwrap()["data"]["key"], "v3");
 }
-
-/// A field that nothing acts on yet is said, not ignored.
-#[tokio::test(flavor = "multi_thread")]
-async fn fields_that_are_not_built_yet_stall_with_their_name() {
-    let story = Story::begin("fields").await;
-    let kube_config = json!({"kubeConfig": {"configMapRef": {"name": "x"}}});
-    story.apply(&story.kustomization("k", kube_config)).await;
-    let k = story.wait_failed("Kustomization", "k", "FieldNotSupported").await;
-    let stalled = condition(&k, "Stalled");
-    assert!(
-        stalled["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("spec.kubeConfig.configMapRef is not supported")
-    );
-    assert_eq!(k["status"]["observedGeneration"], k["metadata"]["generation"]);
-}

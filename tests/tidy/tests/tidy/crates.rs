@@ -11,7 +11,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("sops", &["manifest"]),
     ("render", &["api", "kustomize", "manifest", "sops"]),
     ("artifact", &[]),
-    ("cloud", &[]),
+    ("cloud", &["manifest"]),
     ("expression", &["api", "manifest"]),
     ("oci", &["artifact"]),
     ("plan", &["expression", "manifest"]),
