@@ -92,7 +92,8 @@ impl Recorder {
 }
 
 impl Asked {
-    fn new(request: &Request) -> Self {
+    /// What a request asks.
+    pub(crate) fn new(request: &Request) -> Self {
         let path = request.uri().path().to_owned();
         let query = request.uri().query().unwrap_or_default();
         let user = request.headers().get("impersonate-user");

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::gate::{Door, Gate, Target};
+use crate::recorder::Asked;
 use crate::{Story, until};
 
 /// Where the flags of the operator stand for its process, one a line.
@@ -26,20 +27,44 @@ pub enum Stop {
     After,
 }
 
-/// Counts the steps of an operator: writes to OCIRepositories, and requests to a registry.
+/// What counts as a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Writes to OCIRepositories, and requests to a registry.
+    Sources,
+    /// Every request about a Kustomization or a ConfigMap, but for lists and watches.
+    Kustomizations,
+}
+
+/// Counts the steps of an operator.
 #[derive(Clone)]
 pub struct Steps {
+    counted: Counted,
     left: Arc<Mutex<Option<(usize, Stop)>>>,
     stopped: watch::Sender<bool>,
 }
 
-impl Default for Steps {
-    fn default() -> Self {
-        Self { left: Arc::default(), stopped: watch::Sender::new(false) }
-    }
-}
-
 impl Steps {
+    /// Counts these.
+    pub fn new(counted: Counted) -> Self {
+        Self { counted, left: Arc::default(), stopped: watch::Sender::new(false) }
+    }
+
+    fn is_step(&self, request: &Request, target: &Target) -> bool {
+        let Asked { verb, path, .. } = Asked::new(request);
+        match (self.counted, target) {
+            (Counted::Sources, Target::Cluster(_)) => {
+                request.method() != "GET" && path.contains("/ocirepositories/")
+            }
+            (Counted::Sources, Target::Registry(..)) => true,
+            (Counted::Kustomizations, Target::Cluster(_)) => {
+                !["LIST", "WATCH"].contains(&verb)
+                    && (path.contains("/kustomizations/") || path.contains("/configmaps/"))
+            }
+            (Counted::Kustomizations, Target::Registry(..)) => false,
+        }
+    }
+
     /// From now on, so many steps get through.
     pub fn stop_at(&self, count: usize, stop: Stop) {
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((count, stop));
@@ -83,13 +108,7 @@ impl Steps {
 
 impl Door for Steps {
     async fn pass(self, request: Request, target: Target) -> Response {
-        let is_step = match &target {
-            Target::Cluster(_) => {
-                request.method() != "GET" && request.uri().path().contains("/ocirepositories/")
-            }
-            Target::Registry(..) => true,
-        };
-        let stop = if is_step { self.next() } else { None };
+        let stop = if self.is_step(&request, &target) { self.next() } else { None };
         if stop == Some(Stop::Before) {
             self.stopped.send_replace(true);
             return std::future::pending().await;

@@ -233,6 +233,13 @@ impl Story {
         Some(serde_json::to_value(object).unwrap())
     }
 
+    /// Names of the objects of a kind that a label selects.
+    pub async fn names(&self, kind: &str, label: &str) -> Vec<String> {
+        let params = ListParams::default().labels(label);
+        let list = self.api(kind, &self.namespace).list(&params).await.unwrap();
+        list.items.into_iter().filter_map(|object| object.metadata.name).collect()
+    }
+
     /// Polls until `holds` of an object, which it gives; the story ends with its last state when
     /// that takes too long.
     pub async fn wait(

@@ -12,6 +12,7 @@ mod foreign_source;
 mod guards;
 mod health;
 mod identity;
+mod kills;
 mod pods;
 mod process;
 mod prune;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use e2e::gate::Gate;
-use e2e::steps::{self, Disk, Process, Steps, Stop};
+use e2e::steps::{self, Counted, Disk, Process, Steps, Stop};
 use e2e::{Story, condition};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ impl Kills {
     async fn begin(name: &str) -> Self {
         let mut story = Story::begin(name).await;
         story.stop_operator().await;
-        let steps = Steps::default();
+        let steps = Steps::new(Counted::Sources);
         let (cluster, registry) = (steps.cluster().await, steps.registry(&story).await);
         Self { story, steps, cluster, registry }
     }
