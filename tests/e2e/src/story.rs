@@ -211,6 +211,14 @@ impl Story {
         api.patch(name, &params, &Patch::Merge(patch)).await.unwrap();
     }
 
+    /// Changes an object's status, as `manager`.
+    pub async fn patch_status_as(&self, manager: &str, kind: &str, name: &str, status: Value) {
+        let api = self.api(kind, &self.namespace);
+        let params = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+        let patch = Patch::Merge(json!({"status": status}));
+        api.patch_status(name, &params, &patch).await.unwrap();
+    }
+
     /// Changes an object by a merge patch.
     pub async fn patch(&self, kind: &str, name: &str, patch: Value) {
         self.patch_as("e2e", kind, name, patch).await;
