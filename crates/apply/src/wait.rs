@@ -214,7 +214,7 @@ pub async fn wait<C: Cluster, T: Timer>(
     let mut deadline = std::pin::pin!(deadline);
     let mut verdict = awaited.check(cluster, watches, timer).await;
     let mut followed = HashSet::new();
-    while let Err(mut unhealthy) = verdict {
+    while let Err(unhealthy) = verdict {
         if unhealthy.early {
             return Err(unhealthy);
         }
@@ -225,9 +225,13 @@ pub async fn wait<C: Cluster, T: Timer>(
         }
         let due = tokio::select! {
             due = next_due(awaited, subscription, timer) => due,
-            () = &mut deadline => {
-                unhealthy.causes = tell(cluster, awaited, &unhealthy.objects, timer).await;
-                return Err(unhealthy);
+            // What moved in the last moment counts.
+            () = &mut deadline => match awaited.check(cluster, watches, timer).await {
+                Ok(()) => return Ok(()),
+                Err(mut unhealthy) => {
+                    unhealthy.causes = tell(cluster, awaited, &unhealthy.objects, timer).await;
+                    return Err(unhealthy);
+                }
             }
         };
         verdict = awaited.look(cluster, watches, timer, due).await;

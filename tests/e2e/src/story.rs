@@ -160,7 +160,12 @@ impl Story {
 
     fn home_of<'a>(&'a self, object: &'a Value) -> &'a str {
         match object["kind"].as_str().unwrap() {
-            "Namespace" | "CustomResourceDefinition" | "ClusterRole" | "ClusterRoleBinding" => "",
+            "Namespace"
+            | "CustomResourceDefinition"
+            | "ClusterRole"
+            | "ClusterRoleBinding"
+            | "ValidatingAdmissionPolicy"
+            | "ValidatingAdmissionPolicyBinding" => "",
             _ => object["metadata"]["namespace"].as_str().unwrap_or(&self.namespace),
         }
     }

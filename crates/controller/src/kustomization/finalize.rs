@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::kustomization::{DeletionPolicy, KustomizationSpec, KustomizationStatus};
-use api::well_known::FINALIZER;
+use api::well_known::{FINALIZER, RECONCILE_REQUEST};
 use apply::end::ended;
 use apply::prune::prune;
 use apply::{Identity, Reach};
@@ -15,10 +15,11 @@ use plan::prune::Owner;
 use super::detect::is_only_detecting;
 use super::reach::Destination;
 use super::report::{happening, record};
+use super::status::{OWNED, Outcome, finished};
 use super::{entries, request, teardown};
 use crate::context::Context;
 use crate::events::Severity;
-use crate::objects::part;
+use crate::objects::{annotation, generation, part};
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
 use crate::runtime::slots::Slot;
@@ -35,6 +36,7 @@ pub(super) async fn finalize(
         return Requeue::OnChange;
     }
     if let Err(retry) = delete_objects(context, key, object, slot).await {
+        held_back(context, key, object).await;
         return retry;
     }
     match context.kustomizations.release(object).await {
@@ -43,6 +45,17 @@ pub(super) async fn finalize(
             tracing::warn!(%error, %key, "the finalizer could not be removed, will be tried again");
             Requeue::Backoff(std::time::Duration::ZERO)
         }
+    }
+}
+
+/// Notes that the deletion was seen and is not done (kustomization.md, 3, final step).
+async fn held_back(context: &Context, key: &Key, object: &Arc<DynamicObject>) {
+    let Ok(status) = part::<KustomizationStatus>(object, "status") else { return };
+    let facts = (generation(object), annotation(object, RECONCILE_REQUEST));
+    let status = finished(&status, &Outcome::Held, facts, &context.clock.timestamp());
+    let written = context.kustomizations.write_status(object, &status, &OWNED).await;
+    if let Err(error) = written {
+        tracing::warn!(%error, %key, "the status of an object that is being deleted was not written");
     }
 }
 

@@ -99,7 +99,7 @@ async fn advance(
     };
     if spec.suspend == Some(true) {
         context.waiting.end(key);
-        end.write(&Outcome::Suspended).await?;
+        end.write(&Outcome::Held).await?;
         return Ok(Requeue::OnChange);
     }
     let request = match Request::parse(key, &spec, &context.settings.default_service_account) {

@@ -55,8 +55,8 @@ pub(super) struct Run {
 /// How a reconcile ended.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// It is suspended.
-    Suspended,
+    /// Nothing was tried: it is suspended, or is being deleted and cannot go yet.
+    Held,
     /// Nothing will be tried until something changes.
     Stalled { reason: String, message: String },
     /// The same, for want of a gate of the operator: the spec itself is not to blame (kustomization.md, 3).
@@ -147,7 +147,7 @@ pub(super) fn finished(
     }
     let mut conditions = Conditions::new(&previous.conditions, generation, now.to_owned());
     match outcome {
-        Outcome::Suspended => {
+        Outcome::Held => {
             if conditions.is_true(READY) {
                 status.observed_generation = Some(generation);
             }

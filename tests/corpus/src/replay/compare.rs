@@ -76,6 +76,11 @@ fn timeless(text: &str) -> String {
         let length = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         text.replace_range(at..at + 19 + length, "");
     }
+    // Causes of what is pending are ours (decisions.md).
+    while let Some(at) = text.find(": pod ") {
+        let length = text[at..].find([',', ']']).unwrap_or(text.len() - at);
+        text.replace_range(at..at + length, "");
+    }
     // W6: a path is told as the user wrote it.
     text.replace("stat ./", "stat /")
 }
@@ -127,6 +132,16 @@ pub(crate) fn ahead(recorded: &Value, mut ours: Value) -> Value {
         }
     }
     ours
+}
+
+/// The state of a Kustomization without the objects that are on their way out: ours lists them until
+/// they are gone (W14).
+pub(crate) fn without(leaving: &[String], mut state: Value) -> Value {
+    let entries = state.pointer_mut("/status/inventory/entries");
+    if let Some(entries) = entries.and_then(Value::as_array_mut) {
+        entries.retain(|entry| !leaving.iter().any(|id| entry["id"] == id.as_str()));
+    }
+    state
 }
 
 /// What counts of an object that was applied: what it says, and which fields are ours.

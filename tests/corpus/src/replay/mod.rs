@@ -4,6 +4,7 @@
 
 mod case;
 mod compare;
+mod health_scripts;
 mod images;
 mod kustomization_scripts;
 mod listing;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use case::Case;
+use health_scripts::HEALTH;
 use kustomization_scripts::KUSTOMIZATIONS;
 use scripts::{Act, SOURCES};
 use stage::Stage;
@@ -31,18 +33,21 @@ const CONCURRENCY: usize = 8;
 /// Cases of an OCIRepository, one row a case; `SLUICE_CORPUS_CASE` is a part of the names of those
 /// that are played.
 pub(crate) fn sources(root: &Path) -> anyhow::Result<Option<Report>> {
-    replay(root, "OCIRepository", &SOURCES)
+    replay(root, "OCIRepository", &[&SOURCES])
 }
 
 /// Cases of a Kustomization.
 pub(crate) fn kustomizations(root: &Path) -> anyhow::Result<Option<Report>> {
-    replay(root, "Kustomization", &KUSTOMIZATIONS)
+    replay(root, "Kustomization", &[&KUSTOMIZATIONS, &HEALTH])
 }
+
+/// A case and what happened in it.
+type Script = (&'static str, &'static [Act]);
 
 fn replay(
     root: &Path,
     kind: &'static str,
-    scripts: &'static [(&'static str, &'static [Act])],
+    scripts: &[&'static [Script]],
 ) -> anyhow::Result<Option<Report>> {
     let folder = root.join("recorded");
     if !folder.is_dir() {
@@ -56,6 +61,7 @@ fn replay(
         let places = Rc::new(Semaphore::new(CONCURRENCY));
         let cases: Vec<_> = scripts
             .iter()
+            .flat_map(|scripts| *scripts)
             .filter(|(name, _)| name.contains(&only))
             .map(|(name, script)| {
                 let (folder, places) = (folder.join(name), Rc::clone(&places));

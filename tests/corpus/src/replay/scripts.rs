@@ -27,6 +27,14 @@ pub(crate) enum Act {
     Pass(u64),
     /// An object was deleted, and went.
     Delete(&'static str, &'static str),
+    /// An object was gone.
+    Gone(&'static str, &'static str),
+    /// A condition of an object had this status.
+    Has(&'static str, &'static str, &'static str, &'static str),
+    /// Somebody ran kubectl.
+    Kubectl(&'static [&'static str]),
+    /// The API server refused this of kubectl from then on.
+    Refused(&'static [&'static str]),
     /// The stored file of `obj` was removed.
     RemoveFile,
     /// A byte of it was changed.
@@ -202,6 +210,10 @@ pub(crate) const SOURCES: [(&str, &[Act]); 14] = [
         ],
     ),
 ];
+
+/// Flags of cases that need others than the usual ones.
+pub(crate) const FLAGS: &[(&str, &[&str])] =
+    &[("ks-I16-cancel-health-check", &["--feature-gates=DisableFailFastBehavior=true"])];
 
 /// Objects that differ on purpose, and the difference of docs/compatibility.md or decisions.md
 /// that says so.

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use e2e::{Story, condition, settled};
+use e2e::{Story, World, condition, settled};
 use registry::{Guard, Registry, Setup, Transport};
 use serde_json::{Value, json};
 
 use super::case::{Case, parse};
-use super::compare::{Happening, Names, ahead, applied, differences, entries, events, object};
+use super::compare::{
+    Happening, Names, ahead, applied, differences, entries, events, object, without,
+};
 use super::images::push;
-use super::scripts::{Act, DIFFERENT, RACED};
+use super::scripts::{Act, DIFFERENT, FLAGS, RACED};
 
 /// The host and the address that artifacts had in the recording.
 const ADVERTISED: &str = "--storage-adv-addr=source-controller.flux-system.svc.cluster.local.";
@@ -35,8 +37,11 @@ impl Stage {
     pub(crate) async fn new(kind: &'static str, case: Case) -> Self {
         let namespace = case.namespace();
         let flags = [ADVERTISED, "--requeue-dependency=5s"];
-        let flags = if kind == SOURCE { &flags[..1] } else { &flags[..] };
-        let story = Story::begin_with(&namespace, flags).await;
+        let usual = if kind == SOURCE { &flags[..1] } else { &flags[..] };
+        let own = FLAGS.iter().filter(|(name, _)| *name == case.name);
+        let flags: Vec<_> =
+            usual.iter().chain(own.flat_map(|(_, flags)| *flags)).copied().collect();
+        let story = Story::begin_with(&namespace, &flags).await;
         let guard = Guard::Basic("user".into(), "secret".into());
         let setup = Setup { transport: Transport::Tls, guard, ..Setup::default() };
         let secure = Registry::start_with(&setup).await;
@@ -92,6 +97,20 @@ impl Stage {
                 self.story.delete(kind, name).await;
                 self.story.wait_gone(kind, name).await;
             }
+            Act::Gone(kind, name) => self.story.wait_gone(kind, name).await,
+            Act::Has(kind, name, of, status) => {
+                let has = |object: &Value| condition(object, of)["status"] == status;
+                self.story.wait(kind, name, &format!("{of} {status}"), has).await;
+            }
+            Act::Kubectl(arguments) => drop(self.kubectl(arguments)),
+            Act::Refused(arguments) => {
+                let refused = async || match self.kubectl(arguments) {
+                    true => vec![format!("{arguments:?} is not refused")],
+                    false => Vec::new(),
+                };
+                let misses = settled(PATIENCE, refused).await;
+                self.misses.extend(misses);
+            }
             Act::RemoveFile => std::fs::remove_file(self.stored_file("obj").await?)?,
             Act::FlipByte => {
                 let file = self.stored_file("obj").await?;
@@ -105,6 +124,12 @@ impl Stage {
             Act::Metrics(file) => self.metrics(file).await?,
         }
         Ok(())
+    }
+
+    /// Runs kubectl with arguments in the words of the recording; says whether it succeeded.
+    fn kubectl(&self, arguments: &[&str]) -> bool {
+        let arguments: Vec<_> = arguments.iter().map(|text| self.names.ours(text)).collect();
+        World::shared().try_kubectl(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     fn changes(&self, step: u32) -> Vec<usize> {
@@ -178,7 +203,9 @@ impl Stage {
     }
 
     async fn see(&mut self, file: &str) -> anyhow::Result<()> {
-        for recorded in self.case.result(&format!("{file}.yaml"))? {
+        let snapshot = self.case.result(&format!("{file}.yaml"))?;
+        let leaving = leaving(&snapshot);
+        for recorded in snapshot {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let (kind, name) = (text(&recorded["kind"]), text(&recorded["metadata"]["name"]));
             let counts: fn(&Value, &Names) -> Value = match kind.as_str() {
@@ -190,14 +217,14 @@ impl Stage {
             if self.is_different(&name) || elsewhere || name == "kube-root-ca.crt" {
                 continue;
             }
-            let wanted = counts(&recorded, &self.names);
+            let wanted = without(&leaving, counts(&recorded, &self.names));
             let api = text(&recorded["apiVersion"]);
             let api = if api == "v1" { kind.clone() } else { format!("{api}/{kind}") };
             let found = settled(PATIENCE, async || {
                 let ours = self.story.get(&api, &name).await.unwrap_or_default();
                 let ours = self.names.recorded(&ours.to_string());
                 let ours: Value = serde_json::from_str(&ours).unwrap_or_default();
-                let ours = ahead(&wanted, counts(&ours, &self.names));
+                let ours = without(&leaving, ahead(&wanted, counts(&ours, &self.names)));
                 differences(&format!("{file} {name}"), &wanted, &ours)
             });
             let found = found.await;
@@ -357,4 +384,17 @@ fn label(text: &str) -> String {
     let number = text.strip_prefix("le=\"").and_then(|text| text.strip_suffix('"'));
     let number = number.and_then(|text| text.parse::<f64>().ok());
     number.map_or_else(|| text.to_owned(), |number| format!("le={:x}", number.to_bits()))
+}
+
+/// Ids of the ConfigMaps of a snapshot that are on their way out.
+fn leaving(snapshot: &[Value]) -> Vec<String> {
+    let leaving = |object: &&Value| {
+        object["kind"] == "ConfigMap" && !object["metadata"]["deletionTimestamp"].is_null()
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let ids = snapshot.iter().filter(leaving).map(|object| {
+        let metadata = &object["metadata"];
+        format!("{}_{}__ConfigMap", text(&metadata["namespace"]), text(&metadata["name"]))
+    });
+    ids.collect()
 }
