@@ -149,6 +149,8 @@ impl Awaited {
             let is_still = match mark {
                 // Its pods may have moved.
                 Some(_) if self.judge.asks_pods(&target.id) => false,
+                // Time has told.
+                Some(_) if self.turns.get(&target.id).is_some_and(|at| *at <= timer.now()) => false,
                 Some(mark) => watches.is_still(&target, mark).await,
                 None => false,
             };
@@ -255,14 +257,14 @@ async fn next_due<T: Timer>(
     let targets = &awaited.targets;
     let pending = |target: &&Target| awaited.is_pending(target);
     let definition = targets.iter().any(|t| pending(&t) && t.id.kind == "CustomResourceDefinition");
-    let poll =
-        match (definition, subscription.must_poll()) {
-            (true, _) => Some(POLL_DEFINITION),
-            (false, true) => Some(POLL),
-            (false, false) => awaited.turns.values().min().map(|then| {
-                Duration::try_from(then.duration_since(timer.now())).unwrap_or_default()
-            }),
-        };
+    let poll = match (definition, subscription.must_poll()) {
+        (true, _) => Some(POLL_DEFINITION),
+        (false, true) => Some(POLL),
+        (false, false) => awaited.turns.values().min().map(|then| {
+            let left = Duration::try_from(then.duration_since(timer.now()));
+            left.unwrap_or_default().max(PAUSE)
+        }),
+    };
     let polled = async {
         match poll {
             Some(interval) => timer.sleep(interval).await,
