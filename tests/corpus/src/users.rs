@@ -58,10 +58,11 @@ fn collect(files: &Memory, at: &FilePath, into: &mut Vec<FilePath>) {
         let path = at.join_clamped(&name);
         match kind {
             Kind::Directory => collect(files, &path, into),
-            Kind::File => match name.rsplit_once('.') {
-                Some((_, "yaml" | "yml")) => into.push(path),
-                _ => {}
-            },
+            Kind::File => {
+                if let Some((_, "yaml" | "yml")) = name.rsplit_once('.') {
+                    into.push(path);
+                }
+            }
         }
     }
 }
