@@ -3,7 +3,8 @@
 //! Takes an address that somebody wrote into a kustomization file, gives the bytes behind it. It
 //! refuses credentials, pages for people, more bytes or time than a manifest takes, and addresses of
 //! the inside: what a tenant writes is asked for by the operator, from where the operator stands
-//! (security.md, B4). It knows neither a cluster nor a registry, and sends no credentials.
+//! (security.md, B4). It knows neither a cluster nor a registry, and sends no credentials. Behind a proxy
+//! of the environment the proxy finds the addresses of names, and what it lets through is reached.
 
 mod inside;
 
