@@ -14,6 +14,7 @@ mod local;
 mod output;
 mod progress;
 mod registry;
+mod remotes;
 mod rendering;
 
 #[global_allocator]
@@ -21,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
-        Command::Build(args) => commands::build::run(&args),
+        Command::Build(args) => with_runtime(commands::build::run(&args)),
         Command::Get(args) => with_runtime(commands::get::run(&args)),
         Command::Reconcile(args) => with_runtime(commands::reconcile::run(&args)),
         Command::Push(args) => with_runtime(commands::push::run(&args)),

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use api::kustomization::KustomizationSpec;
+use kustomize::files::Files;
 use manifest::{Object, Value, yaml};
 use render::request::{Owner, PostBuild};
 
 use crate::error::hint;
 use crate::local::Local;
+use crate::remotes;
 
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
 
@@ -94,16 +96,19 @@ pub(crate) struct Rendering {
 
 /// Renders a directory, and refuses what the operator would refuse without asking a cluster. Encrypted
 /// objects are set aside if the cluster decrypts them (`decrypted`).
-pub(crate) fn render(
+pub(crate) async fn render(
     directory: &Path,
     mut request: render::Request,
     decrypted: bool,
+    remotes: &remotes::Hosts,
 ) -> Result<Rendering> {
     let (files, root) =
         Local::open(directory).with_context(|| format!("open `{}`", directory.display()))?;
     root.as_str().clone_into(&mut request.path);
     // Its texts tell the causes themselves.
-    let rendered = render::render(&files, &request).map_err(|error| anyhow!("{error}"))?;
+    let build =
+        |files: &dyn Files| render::render(files, &request).map_err(|error| anyhow!("{error}"));
+    let rendered = remotes::built(remotes, files, build).await?;
     let mut warnings = rendered.warnings().to_vec();
     let (sealed, objects): (Vec<_>, Vec<_>) = rendered
         .into_objects()

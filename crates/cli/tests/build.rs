@@ -282,3 +282,37 @@ fn a_strict_build_knows_what_is_encrypted() {
     "#]],
     );
 }
+
+/// Files of other hosts need a host that answers, and leave.
+#[test]
+fn files_of_other_hosts_need_leave() {
+    let folder = folder("resources: ['http://127.0.0.1:1/a.yaml']\n");
+    check(
+        folder.path(),
+        &["shop"],
+        &expect![[r#"
+            exit 1
+            ---- stderr
+            error: failed to fetch remote resource 'http://127.0.0.1:1/a.yaml': host 127.0.0.1 is on the inside of a network: put the file into the artifact, or allow the host with --allow-remote-base-host=127.0.0.1
+        "#]],
+    );
+    let allowed = ["shop", "--strict", "--allow-remote-base-host", "127.0.0.1"];
+    check(
+        folder.path(),
+        &allowed,
+        &expect![[r#"
+        exit 1
+        ---- stderr
+        error: failed to fetch remote resource 'http://127.0.0.1:1/a.yaml': client error (Connect): tcp connect error: Connection refused (os error 111)
+    "#]],
+    );
+    check(
+        folder.path(),
+        &["shop", "--no-remote-bases"],
+        &expect![[r#"
+        exit 1
+        ---- stderr
+        error: accumulating resources: remote resource 'http://127.0.0.1:1/a.yaml' is refused: only files of the artifact are built
+    "#]],
+    );
+}

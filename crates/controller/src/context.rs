@@ -7,6 +7,7 @@ use std::time::Duration;
 use apply::Clusters;
 use apply::wait::FailFast;
 use manifest::GroupKind;
+use remote::Remote;
 use tokio::time::Instant;
 
 use crate::args::Args;
@@ -83,6 +84,8 @@ pub struct Context {
     pub foreign: Foreign,
     /// The client that downloads their artifacts.
     pub http: reqwest::Client,
+    /// Who is asked for the files that builds name on other hosts, if anybody.
+    pub remote: Option<Remote>,
     /// Kustomizations.
     pub kustomizations: Objects,
     /// Where happenings go.

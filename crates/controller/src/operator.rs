@@ -10,6 +10,7 @@ use api::well_known::{KUSTOMIZATION_MANAGER, SOURCE_MANAGER};
 use apply::watch::News;
 use apply::{Clusters, Trust};
 use kube::api::ApiResource;
+use remote::Remote;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch as signal};
 use tokio::task::JoinSet;
@@ -181,6 +182,7 @@ fn context(
         quiet: std::sync::Mutex::default(),
         noticed: std::sync::Mutex::default(),
         foreign: Foreign::default(),
+        remote: remote(args)?,
         http: http_client()?,
         registries: oci_repository::Registries::default(),
         store: Arc::new(store),
@@ -190,6 +192,16 @@ fn context(
         sources,
         kustomizations,
     })
+}
+
+/// Who is asked for the files that builds name, unless nobody may be.
+fn remote(args: &Args) -> anyhow::Result<Option<Remote>> {
+    let args = &args.kustomization;
+    if args.no_remote_bases {
+        return Ok(None);
+    }
+    let agent = concat!("sluice/", env!("CARGO_PKG_VERSION"));
+    Ok(Some(Remote::new(args.allow_remote_base_host.iter().cloned(), agent)?))
 }
 
 /// The client that downloads artifacts of other controllers.

@@ -2,7 +2,7 @@
 //!
 //! Takes a tree of files (anything that is [`Files`]) and a directory in it, gives the objects that
 //! kustomize 5.8.1 prints for that directory, in its order. It refuses what reaches outside: paths
-//! that leave the tree, remote resources, Helm charts and functions that start programs. It reads
+//! that leave the tree, remote resources that nobody fetched, Helm charts and functions that start programs. It reads
 //! no clock, no environment and no global state: the same files give the same objects, on any
 //! number of threads.
 //!
@@ -34,6 +34,7 @@ mod load;
 mod manifests;
 mod migrate;
 mod patch;
+pub mod reference;
 mod resource;
 mod resources;
 mod shared;

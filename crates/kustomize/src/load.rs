@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::files::{FilePath, Files, Kind};
 use crate::kustomization::{FILE_NAMES, Kustomization};
 use crate::migrate::migrate;
+use crate::reference::{is_git, is_remote, shown};
 use crate::{Error, LoadRestriction};
 
 /// How many directories a build may load.
@@ -126,10 +127,14 @@ impl<'a> Loader<'a> {
             return Ok(None);
         }
         let refused = || {
-            let text = format!(
-                "remote resource '{name}' is refused: only files of the artifact are built"
-            );
-            Error::Refused(text)
+            let shown = shown(name);
+            Error::Refused(if is_git(name) {
+                format!("Git base '{shown}' is refused: put its files into the artifact")
+            } else {
+                format!(
+                    "remote resource '{shown}' is refused: only files of the artifact are built"
+                )
+            })
         };
         self.files.remote(name).map(Some).ok_or_else(refused)
     }
@@ -216,13 +221,4 @@ fn outside(operation: &str, name: &str) -> Error {
     Error::Refused(format!(
         "fs-security-constraint {operation} {name}: path '{name}' is not in or below '/'"
     ))
-}
-
-/// Whether a reference leaves the tree of files by its form.
-fn is_remote(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let schemes = ["http://", "https://", "ssh://", "git://", "file://", "git::", "git@"];
-    schemes.iter().any(|scheme| lower.starts_with(scheme))
-        || ["github.com/", "github.com:", "gh:"].iter().any(|host| lower.starts_with(host))
-        || (lower.contains(".git?ref=") || lower.contains("?ref="))
 }

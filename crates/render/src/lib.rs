@@ -24,6 +24,7 @@
 mod compose;
 mod error;
 mod label;
+pub mod remote;
 pub mod request;
 pub mod sealed;
 mod spec;

@@ -20,6 +20,7 @@ mod replay;
 mod report;
 mod source;
 mod speed;
+mod users;
 
 type Table = fn(&Path) -> anyhow::Result<Option<Report>>;
 
@@ -45,6 +46,7 @@ const TABLES: &[(&str, Table)] = &[
     ("strings", build::strings),
     ("krusty", build::krusty),
     ("real", build::real),
+    ("flux_users", users::users),
     ("recorded", recorded::stored),
     ("replayed_sources", replay::sources),
     ("replayed_kustomizations", replay::kustomizations),

@@ -8,12 +8,14 @@ use std::thread::available_parallelism;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use kustomize::files::Files;
 use kustomize::{LoadRestriction, Options, Order};
 use manifest::scope::is_cluster_scoped;
 use manifest::{Gvk, Object, Value, yaml};
 
 use crate::error::hint;
 use crate::local::Local;
+use crate::remotes;
 use crate::rendering::{Kustomization, Variables, render as render_directory, say, with};
 
 /// Print the objects of a kustomization directory.
@@ -43,6 +45,8 @@ pub(crate) struct Args {
     kustomization: Option<PathBuf>,
     #[command(flatten)]
     variables: Variables,
+    #[command(flatten)]
+    remotes: remotes::Hosts,
     #[command(flatten)]
     programs: Programs,
 }
@@ -102,10 +106,10 @@ enum Reorder {
 }
 
 /// Builds and prints.
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     args.programs.refuse()?;
     if args.strict {
-        return strict(args);
+        return strict(args).await;
     }
     let (files, root) = Local::open(&args.directory)
         .with_context(|| format!("open `{}`", args.directory.display()))?;
@@ -120,8 +124,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let managed_by_label = args.enable_managedby_label.unwrap_or_default();
     let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options = Options { load_restriction, order, managed_by_label, threads };
-    let built = kustomize::build(&files, &root, &options)
-        .map_err(|error| anyhow::anyhow!(error.chain()))?;
+    let build = |files: &dyn Files| {
+        kustomize::build(files, &root, &options).map_err(|error| anyhow::anyhow!(error.chain()))
+    };
+    let built = remotes::built(&args.remotes, files, build).await?;
     let mut err = std::io::stderr().lock();
     for warning in &built.warnings {
         writeln!(err, "{warning}")?;
@@ -133,7 +139,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Renders as the operator does, and prints what it would apply.
-fn strict(args: &Args) -> anyhow::Result<()> {
+async fn strict(args: &Args) -> anyhow::Result<()> {
     let variables = args.variables.get();
     let (request, decrypted) = if let Some(file) = &args.kustomization {
         let kustomization = Kustomization::read(file)?;
@@ -143,7 +149,7 @@ fn strict(args: &Args) -> anyhow::Result<()> {
         with(&mut request, variables);
         (request, false)
     };
-    let rendering = render_directory(&args.directory, request, decrypted)?;
+    let rendering = render_directory(&args.directory, request, decrypted, &args.remotes).await?;
     say(&rendering.warnings)?;
     let objects = rendering.objects.into_iter().chain(rendering.sealed);
     let documents: Vec<Value> = objects.map(Object::into_value).collect();

@@ -24,6 +24,7 @@ use serde_json::json;
 use crate::cluster::{Cluster, Kind};
 use crate::error::hint;
 use crate::output::{self, Format};
+use crate::remotes;
 use crate::rendering::{Kustomization, Variables, render, say};
 
 /// Objects that are compared at once.
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     path: PathBuf,
     #[command(flatten)]
     variables: Variables,
+    #[command(flatten)]
+    remotes: remotes::Hosts,
     #[command(flatten)]
     cluster: Cluster,
     /// Form of the output.
@@ -61,7 +64,8 @@ pub(crate) async fn run(args: &Args) -> Result<bool> {
     let mut variables = read_variables(&client, &namespace, &kustomization.spec).await?;
     variables.extend(args.variables.get());
     let request = kustomization.request(variables);
-    let rendering = render(&args.path, request, kustomization.spec.decryption.is_some())?;
+    let decrypted = kustomization.spec.decryption.is_some();
+    let rendering = render(&args.path, request, decrypted, &args.remotes).await?;
     say(&rendering.warnings)?;
     let sealed: Vec<ObjectId> = rendering.sealed.iter().map(manifest::Object::id).collect();
     let apart = |id: &ObjectId| format!("{} is encrypted and is not compared", id.subject());

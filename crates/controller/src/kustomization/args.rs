@@ -24,6 +24,12 @@ pub struct KustomizationArgs {
     /// How often a download of another controller's artifact is tried again.
     #[arg(long, default_value = "9")]
     pub http_retry: u32,
+    /// Refuses builds that name files of other hosts, before anybody is asked.
+    #[arg(long)]
+    pub no_remote_bases: bool,
+    /// Host on the inside of a network that builds may name files of; may be repeated.
+    #[arg(long)]
+    pub allow_remote_base_host: Vec<String>,
     /// Host and port that are asked for artifacts of the source controller.
     #[arg(long, env = "SOURCE_CONTROLLER_LOCALHOST", hide = true)]
     pub source_controller_localhost: Option<String>,

@@ -25,7 +25,7 @@ use super::detect::is_only_detecting;
 use super::memories::Remembered;
 use super::request::Request;
 use super::status::{Phase, Run, progressing};
-use super::{decrypt, fetch, health, report};
+use super::{fetch, health, remotes, report};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::Objects;
@@ -117,7 +117,8 @@ async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, 
             Err(why) => post_build.unavailable = Some(why),
         }
     }
-    let rendered = decrypt::render(attempt, files, request).await?;
+    // It has room of its own: a run is passed around.
+    let rendered = Box::pin(remotes::render(attempt, files, request)).await?;
     for warning in rendered.warnings() {
         tracing::warn!(%warning, "build");
     }

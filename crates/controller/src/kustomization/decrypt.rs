@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kustomize::files::Memory;
 use render::Rendered;
+use render::remote::Remotes;
 use render::sealed::Sources;
 use sops::{DataKeys, Wrapped};
 
@@ -32,15 +33,16 @@ pub(super) fn closed_gate(context: &Context, request: &Request) -> Option<String
 /// asked, if there is to be one.
 pub(super) async fn render(
     attempt: &Attempt<'_>,
-    files: Memory,
+    files: &Arc<Remotes<Memory>>,
     request: render::Request,
 ) -> Result<Rendered, Failure> {
+    let files = Arc::clone(files);
     let Some(decryption) = &attempt.request.decryption else {
-        return blocking(move || render::render(&files, &request)).await;
+        return blocking(move || render::render(&*files, &request)).await;
     };
     let keyring = Keyring::read(attempt.context, attempt.key, decryption).await;
     let keyring = keyring.map_err(|text| Failure::new("BuildFailed", &text))?;
-    let (files, request) = (Arc::new(files), Arc::new(request));
+    let request = Arc::new(request);
     let mut keys = DataKeys::default();
     let sources = {
         let (files, request) = (Arc::clone(&files), Arc::clone(&request));

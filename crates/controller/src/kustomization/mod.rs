@@ -15,6 +15,7 @@ mod keyring;
 mod memories;
 mod prune_guard;
 mod reach;
+mod remotes;
 mod report;
 mod request;
 mod source;

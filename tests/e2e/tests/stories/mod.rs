@@ -18,6 +18,7 @@ mod migration;
 mod pods;
 mod process;
 mod prune;
+mod remote_bases;
 mod requests;
 mod restart;
 mod secrets;

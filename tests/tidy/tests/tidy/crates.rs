@@ -15,6 +15,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("expression", &["api", "manifest"]),
     ("oci", &["artifact"]),
     ("plan", &["expression", "manifest"]),
+    ("remote", &[]),
     ("apply", &["manifest", "plan"]),
     ("api", &[]),
     (
@@ -29,11 +30,15 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "manifest",
             "oci",
             "plan",
+            "remote",
             "render",
             "sops",
         ],
     ),
-    ("cli", &["api", "apply", "artifact", "kustomize", "manifest", "oci", "plan", "render"]),
+    (
+        "cli",
+        &["api", "apply", "artifact", "kustomize", "manifest", "oci", "plan", "remote", "render"],
+    ),
 ];
 
 /// The crates that talk to a cluster.
