@@ -51,7 +51,7 @@ async fn phases(
     at_once: usize,
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let registry = Registry::start().await;
-    let namespace = format!("floor-{at_once}");
+    let namespace = format!("floor-{}-{at_once}", std::process::id());
     let client = Client::open(kubeconfig, &namespace, registry.host()).await?;
     client.prepare().await?;
     let mut seconds = Vec::new();

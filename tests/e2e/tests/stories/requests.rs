@@ -149,3 +149,37 @@ async fn what_is_deleted_is_not_read_before() {
     assert!(reads.count() <= 1, "{all:#?}");
     assert!(story.get("ConfigMap", "m0").await.is_some());
 }
+
+/// An application of four objects that is awaited: what is not applied yet is not read, and what has
+/// moved is read once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_awaited_application_is_read_when_it_moves() {
+    let (story, recorder) = Story::overheard("application", &[]).await;
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "app"}}, "template":
+            {"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [{"name": "c", "image": "c"}]}}}});
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app"},
+        "spec": {"ports": [{"port": 80}], "selector": {"app": "app"}}});
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app"}});
+    let files = [("d.yaml", deployment), ("s.yaml", service), ("a.yaml", account)]
+        .map(|(path, object)| (path, object.to_string()));
+    story.push("latest", &files.each_ref().map(|(path, text)| (*path, text.as_str())));
+    allow(&story, "tenant").await;
+    story.apply(&story.source(json!({}))).await;
+    let spec = json!({"wait": true, "serviceAccountName": "tenant"});
+    story.apply(&story.kustomization("k", spec)).await;
+    story.wait_ready("Kustomization", "k").await;
+    story.wait_event("k", "Reconciliation finished").await;
+    let asked = recorder.take();
+    let all: Vec<String> = asked.iter().map(ToString::to_string).collect();
+    let own: Vec<Asked> =
+        asked.into_iter().filter(|asked| !asked.path.contains("ocirepositories")).collect();
+    let costs = counts(&own);
+    assert_eq!(costs["DRYRUN"], 3, "{all:#?}");
+    // Once the Deployment's controller has seen it, and perhaps once more.
+    assert!((1..=2).contains(&costs["GET"]), "{all:#?}");
+    let polls =
+        own.iter().filter(|asked| asked.verb == "LIST" && asked.path.contains("/namespaces/"));
+    assert_eq!(polls.filter(|asked| asked.user.is_some()).count(), 0, "{all:#?}");
+}
