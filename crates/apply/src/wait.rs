@@ -146,11 +146,10 @@ impl Awaited {
         let mut moved = Vec::new();
         for target in targets {
             let mark = self.states.get(&target.id).and_then(|state| state.mark.as_ref());
+            let turned = self.turns.get(&target.id).is_some_and(|then| *then <= timer.now());
             let is_still = match mark {
-                // Its pods may have moved.
-                Some(_) if self.judge.asks_pods(&target.id) => false,
-                // Time has told.
-                Some(_) if self.turns.get(&target.id).is_some_and(|at| *at <= timer.now()) => false,
+                // Its pods may have moved, or its time has come.
+                Some(_) if turned || self.judge.asks_pods(&target.id) => false,
                 Some(mark) => watches.is_still(&target, mark).await,
                 None => false,
             };

@@ -104,11 +104,8 @@ impl Stage {
             }
             Act::Kubectl(arguments) => drop(self.kubectl(arguments)),
             Act::Refused(arguments) => {
-                let refused = async || match self.kubectl(arguments) {
-                    true => vec![format!("{arguments:?} is not refused")],
-                    false => Vec::new(),
-                };
-                let misses = settled(PATIENCE, refused).await;
+                let miss = || self.kubectl(arguments).then(|| format!("allowed: {arguments:?}"));
+                let misses = settled(PATIENCE, async || Vec::from_iter(miss())).await;
                 self.misses.extend(misses);
             }
             Act::RemoveFile => std::fs::remove_file(self.stored_file("obj").await?)?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Story, World, condition};
+use e2e::{Story, World, condition, settled};
 use serde_json::{Value, json};
 
 use super::health::{deployment, job};
@@ -34,19 +34,18 @@ async fn failure(story: &Story) -> String {
     condition(&k, "Healthy")["message"].as_str().unwrap().to_owned()
 }
 
-/// The name of the only pod.
+/// The name of the pod of which `holds`, once it does.
 async fn pod(story: &Story, what: &str, holds: impl Fn(&Value) -> bool) -> String {
-    let began = std::time::Instant::now();
-    loop {
-        let ns = story.namespace.as_str();
-        let list = World::shared().kubectl(&["-n", ns, "get", "pods", "-o", "json"]);
-        let list: Value = serde_json::from_str(&list).unwrap();
-        if let Some(pod) = list["items"].as_array().unwrap().iter().find(|pod| holds(pod)) {
-            return pod["metadata"]["name"].as_str().unwrap().to_owned();
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "no pod became {what}: {list:#}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let found = || {
+        let list = ["-n", story.namespace.as_str(), "get", "pods", "-o", "json"];
+        let list: Value = serde_json::from_str(&World::shared().kubectl(&list)).unwrap();
+        let found = list["items"].as_array().unwrap().iter().find(|pod| holds(pod));
+        found.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+    };
+    let missing = || found().is_none().then(|| format!("no pod became {what}"));
+    let missing = settled(Duration::from_secs(60), async || Vec::from_iter(missing())).await;
+    assert!(missing.is_empty(), "{missing:?}");
+    found().unwrap()
 }
 
 fn crashes(pod: &Value) -> bool {
@@ -161,4 +160,24 @@ async fn failing_fast_can_be_turned_off() {
     story
         .wait("Kustomization", "k", &text, |k| condition(k, "Healthy")["message"] == text.as_str())
         .await;
+}
+
+/// 11.2: a pod of its own that finds no place for a quarter of a minute has failed, although nothing
+/// happens to it then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_pod_without_a_place_fails_in_time() {
+    let story = Story::begin("lone").await;
+    let lone = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+        "spec": {"nodeSelector": {"e2e/none": "yes"},
+            "containers": [{"name": "c", "image": "registry.test/c:1"}]}});
+    story.push("latest", &[("p.yaml", &lone.to_string())]);
+    story.apply(&story.source(json!({}))).await;
+    story.apply(&story.kustomization("k", json!({"wait": true, "timeout": "10m"}))).await;
+    waiting(&story).await;
+    let has_none = |pod: &Value| pod["status"]["conditions"][0]["reason"] == "Unschedulable";
+    pod(&story, "unschedulable", has_none).await;
+    story.clock.advance(Duration::from_secs(16));
+    let ns = &story.namespace;
+    let text = format!("failed early due to stalled resources: [Pod/{ns}/p status: 'Failed']");
+    assert_eq!(failure(&story).await, text);
 }
