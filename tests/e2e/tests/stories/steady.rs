@@ -27,7 +27,8 @@ async fn what_is_no_change_writes_nothing() {
     let k = story
         .wait("Kustomization", "k", "handled", |k| k["status"]["lastHandledReconcileAt"] == "run")
         .await;
-    assert_eq!(runs(&k), first + 1);
+    // One more, if the watch told of the patch after the run had begun.
+    assert!((first + 1..=first + 2).contains(&runs(&k)), "{k:#}");
     let after = story.get("ConfigMap", "cm").await.unwrap();
     assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
     story.patch("ConfigMap", "cm", json!({"metadata": {"finalizers": null}})).await;
