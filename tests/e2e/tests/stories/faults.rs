@@ -8,6 +8,7 @@ use e2e::recorder::{Asked, Fault, Recorder};
 use e2e::{Story, condition, inventory};
 use serde_json::{Value, json};
 
+use super::kills::two_states;
 use super::sync::CONFIG_MAP;
 
 /// Requests that something may happen to; those after them get through.
@@ -20,11 +21,6 @@ const REQUESTS_MAX: usize = 150;
 fn concerns(asked: &Asked) -> bool {
     !["LIST", "WATCH"].contains(&asked.verb)
         && (asked.path.contains("/kustomizations/") || asked.path.contains("/configmaps/"))
-}
-
-fn map(name: &str, value: &str) -> String {
-    let named = CONFIG_MAP.replace("name: cm", &format!("name: {name}"));
-    named.replace("key: v1", &format!("key: {value}"))
 }
 
 /// Disturbs every third request of the next ones, from `first` on.
@@ -55,14 +51,7 @@ async fn in_time(story: &Story, what: &str, holds: impl AsyncFn() -> bool) {
 /// all is as asked for, and nothing is left over.
 async fn overcomes(name: &str, fault: Fault) {
     let (story, recorder) = Story::overheard(name, &[]).await;
-    let (one, two) = (map("one", "v1"), map("two", "v1"));
-    let (changed, three) = (map("two", "v2"), map("three", "v1"));
-    story.push(
-        "latest",
-        &[("a/1.yaml", &one), ("a/2.yaml", &two), ("b/2.yaml", &changed), ("b/3.yaml", &three)],
-    );
-    story.apply(&story.source(json!({}))).await;
-    story.wait_ready("OCIRepository", "src").await;
+    two_states(&story).await;
     for first in 0..EVERY {
         let k = format!("k{first}");
         recorder.take();

@@ -102,10 +102,21 @@ impl Kills {
     }
 }
 
-fn map(name: &str, value: &str) -> String {
-    CONFIG_MAP
-        .replace("name: cm", &format!("name: {name}"))
-        .replace("key: v1", &format!("key: {value}"))
+/// A source of two states: `a` holds `one` and `two`, `b` holds another `two` and `three`.
+pub(crate) async fn two_states(story: &Story) {
+    let map = |name: &str, value: &str| {
+        let named = CONFIG_MAP.replace("name: cm", &format!("name: {name}"));
+        named.replace("key: v1", &format!("key: {value}"))
+    };
+    let files = [
+        ("a/1.yaml", map("one", "v1")),
+        ("a/2.yaml", map("two", "v1")),
+        ("b/2.yaml", map("two", "v2")),
+        ("b/3.yaml", map("three", "v1")),
+    ];
+    story.push("latest", &files.each_ref().map(|(path, text)| (*path, text.as_str())));
+    story.apply(&story.source(json!({}))).await;
+    story.wait_ready("OCIRepository", "src").await;
 }
 
 /// Creating, changing, pruning and deleting survive a kill before and after each of their requests:
@@ -113,14 +124,7 @@ fn map(name: &str, value: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_request_leaves_no_orphan() {
     let mut story = Story::begin("killed").await;
-    let (one, two) = (map("one", "v1"), map("two", "v1"));
-    let (changed, three) = (map("two", "v2"), map("three", "v1"));
-    story.push(
-        "latest",
-        &[("a/1.yaml", &one), ("a/2.yaml", &two), ("b/2.yaml", &changed), ("b/3.yaml", &three)],
-    );
-    story.apply(&story.source(json!({}))).await;
-    story.wait_ready("OCIRepository", "src").await;
+    two_states(&story).await;
     story.stop_operator().await;
     let steps = Steps::new(Counted::Kustomizations);
     let cluster = steps.cluster().await;
