@@ -75,9 +75,14 @@ impl Objects {
             return Ok(());
         }
         match self.write_finalizers(object, &rest).await {
-            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
-            other => other.map(drop),
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {}
+            other => drop(other?),
         }
+        // Who held it last sees it go: a run that comes before the watch tells would end it again.
+        if rest.is_empty() && object.metadata.deletion_timestamp.is_some() {
+            self.cache.remove(object);
+        }
+        Ok(())
     }
 
     async fn write_finalizers(

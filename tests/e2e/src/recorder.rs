@@ -115,6 +115,7 @@ fn verb(method: &str, path: &str, query: &str) -> &'static str {
             "LIST"
         }
         "GET" => "GET",
+        "HEAD" => "HEAD",
         "POST" => "POST",
         "PUT" => "PUT",
         "PATCH" => "PATCH",
