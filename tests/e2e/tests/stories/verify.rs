@@ -269,7 +269,7 @@ fn push_notation(story: &Story, name: &str, level: &str) -> Value {
 async fn a_trust_policy_decides_how_much_a_signature_counts() {
     let spec = json!({"ref": {"tag": "v1"},
         "verify": {"provider": "notation", "secretRef": {"name": "signers"}}});
-    let story = following("notation", "unsigned", Value::Null, json!({})).await;
+    let story = following("notation", "unsigned", Value::Null, json!({"suspend": true})).await;
     let strict = push_notation(&story, "cose: as it should be", "strict");
     story.apply(&strict).await;
     story.apply(&story.source(spec.clone())).await;
@@ -278,7 +278,7 @@ async fn a_trust_policy_decides_how_much_a_signature_counts() {
     let text = format!("verified signature of revision {}", revision(&source));
     assert_eq!((&verified["status"], &verified["message"]), (&json!("True"), &json!(text)));
     for (level, passes) in [("permissive", false), ("audit", true), ("skip", true)] {
-        let story = following(level, "unsigned", Value::Null, json!({})).await;
+        let story = following(level, "unsigned", Value::Null, json!({"suspend": true})).await;
         story.apply(&push_notation(&story, "jws: another identity", level)).await;
         story.apply(&story.source(spec.clone())).await;
         if passes {
