@@ -334,7 +334,7 @@ impl Watch {
             Event::InitApply(object) => {
                 let (id, sighting) = sighting(&object, resource)?;
                 lock(&self.seen).listing.insert(name(&id), sighting);
-                self.wake(|other| name(other) == name(&id));
+                self.wake_one(&id);
                 None
             }
             // Whatever happened while nobody looked.
@@ -350,16 +350,21 @@ impl Watch {
                 let (id, sighting) = sighting(&object, resource)?;
                 let (owner, mark) = (sighting.owner.clone(), Some(sighting.mark.clone()));
                 lock(&self.seen).objects.insert(name(&id), sighting);
-                self.wake(|other| name(other) == name(&id));
+                self.wake_one(&id);
                 Some(News { owner, id, mark })
             }
             Event::Delete(object) => {
                 let (id, sighting) = sighting(&object, resource)?;
                 lock(&self.seen).objects.remove(&name(&id));
-                self.wake(|other| name(other) == name(&id));
+                self.wake_one(&id);
                 Some(News { owner: sighting.owner, id, mark: None })
             }
         }
+    }
+
+    /// Wakes whoever waits for an object, in whichever version.
+    fn wake_one(&self, id: &ObjectId) {
+        self.wake(|other| other.namespace == id.namespace && other.name == id.name);
     }
 
     /// Wakes whoever waits for an object that this concerns.

@@ -137,19 +137,8 @@ impl Evaluation {
         call(&name, &values, &mut self.budget)
     }
 
-    /// The first term that decides, else the first fault, else the other truth.
     fn logic(&mut self, any: bool, terms: &[Expr]) -> Result<Value> {
-        let mut fault = None;
-        for term in terms {
-            match self.value(term) {
-                Ok(Value::Bool(truth)) if truth == any => return Ok(Value::Bool(any)),
-                Ok(Value::Bool(_)) => {}
-                Err(Fault::Exhausted) => return Err(Fault::Exhausted),
-                Ok(_) => fault = fault.or_else(|| Some(Fault::no_overload())),
-                Err(other) => fault = fault.or(Some(other)),
-            }
-        }
-        fault.map_or(Ok(Value::Bool(!any)), Err)
+        decide(any, terms.iter().map(|term| self.value(term)))
     }
 
     fn list(&mut self, items: &[Item]) -> Result<Value> {
@@ -234,17 +223,7 @@ impl Evaluation {
         variable: &str,
         body: &Expr,
     ) -> Result<Value> {
-        let mut fault = None;
-        for item in items {
-            match self.with(variable, &item, body) {
-                Ok(Value::Bool(truth)) if truth == any => return Ok(Value::Bool(any)),
-                Ok(Value::Bool(_)) => {}
-                Err(Fault::Exhausted) => return Err(Fault::Exhausted),
-                Ok(_) => fault = fault.or_else(|| Some(Fault::no_overload())),
-                Err(other) => fault = fault.or(Some(other)),
-            }
-        }
-        fault.map_or(Ok(Value::Bool(!any)), Err)
+        decide(any, items.into_iter().map(|item| self.with(variable, &item, body)))
     }
 
     /// Whether the body holds for exactly one item; a fault of a later item replaces an earlier one.
@@ -364,4 +343,20 @@ fn find(operand: &Value, index: &Value) -> Result<Option<Value>> {
         }
         _ => Ok(None),
     }
+}
+
+/// The first verdict that decides, else the first fault, else the other truth. What comes after the one
+/// that decides is not asked for.
+fn decide(any: bool, verdicts: impl Iterator<Item = Result<Value>>) -> Result<Value> {
+    let mut fault = None;
+    for verdict in verdicts {
+        match verdict {
+            Ok(Value::Bool(truth)) if truth == any => return Ok(Value::Bool(any)),
+            Ok(Value::Bool(_)) => {}
+            Err(Fault::Exhausted) => return Err(Fault::Exhausted),
+            Ok(_) => fault = fault.or_else(|| Some(Fault::no_overload())),
+            Err(other) => fault = fault.or(Some(other)),
+        }
+    }
+    fault.map_or(Ok(Value::Bool(!any)), Err)
 }

@@ -19,5 +19,5 @@ mod world;
 
 pub use patience::{settled, until};
 pub use registry::CANARY;
-pub use story::{Story, condition, inventory, say};
+pub use story::{Story, condition, inventory, is_ready, say};
 pub use world::World;

@@ -278,11 +278,7 @@ impl Story {
 
     /// Waits until an object is Ready at its current generation.
     pub async fn wait_ready(&self, kind: &str, name: &str) -> Value {
-        self.wait(kind, name, "Ready", |object| {
-            object["status"]["observedGeneration"] == object["metadata"]["generation"]
-                && condition(object, "Ready")["status"] == "True"
-        })
-        .await
+        self.wait(kind, name, "Ready", is_ready).await
     }
 
     /// Waits until Ready of an object is False for a reason.
@@ -365,6 +361,12 @@ pub(crate) fn resource(kind: &str) -> ApiResource {
 #[expect(clippy::print_stderr, reason = "that is what it is for")]
 pub fn say(text: &str) {
     eprintln!("{text}");
+}
+
+/// Whether an object is Ready at its current generation.
+pub fn is_ready(object: &Value) -> bool {
+    object["status"]["observedGeneration"] == object["metadata"]["generation"]
+        && condition(object, "Ready")["status"] == "True"
 }
 
 /// A condition of an object; null when it has none of that type.

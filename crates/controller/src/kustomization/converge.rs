@@ -18,14 +18,13 @@ use manifest::Object;
 use plan::health::{Health, Judge};
 use plan::ignore::Rules;
 use plan::inventory::{Entry, stale, union};
-use plan::prune::Owner;
 use plan::{Plan, Policy, Stage};
 
 use super::detect::is_only_detecting;
 use super::memories::Remembered;
 use super::request::Request;
 use super::status::{Phase, Run, progressing};
-use super::{fetch, health, remotes, report};
+use super::{fetch, health, owner, remotes, report};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::Objects;
@@ -321,7 +320,7 @@ async fn prune_stale(
         attempt.run.inventory = Some(union(&applied.entries, &stale));
         return Err(blocked);
     }
-    let owner = Owner { name: attempt.key.name.clone(), namespace: attempt.key.namespace.clone() };
+    let owner = owner(attempt.key);
     let concurrency = attempt.context.settings.concurrent_ssa;
     let pruned = prune(reach.cluster.as_ref(), &reach.watches, stale, &owner, concurrency).await;
     let kept: Vec<Entry> = pruned.terminating.into_iter().chain(pruned.failed).collect();

@@ -5,12 +5,11 @@ use apply::Reach;
 use apply::preview::{Owned, Preview, Wanted, preview};
 use kube::api::DynamicObject;
 use manifest::Object;
-use plan::prune::Owner;
 
-use super::End;
 use super::converge::{Attempt, Failure, settings};
 use super::report::{happening, record};
 use super::status::{DRIFT_DETECTED, Outcome, Run};
+use super::{End, owner};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::is_on;
@@ -32,7 +31,7 @@ impl Attempt<'_> {
     ) -> Result<Preview, Failure> {
         let apply::execute::Settings { policy, custom_kinds, concurrency, .. } = settings(self)?;
         let wanted = Wanted { objects, policy, custom_kinds, concurrency };
-        let owner = Owner { name: self.key.name.clone(), namespace: self.key.namespace.clone() };
+        let owner = owner(self.key);
         let owned = Owned { stored: &self.stored, owner: &owner };
         let owned = self.request.prune.then_some(owned);
         let planned = preview(reach.cluster.as_ref(), wanted, owned).await;

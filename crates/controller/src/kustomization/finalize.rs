@@ -10,13 +10,12 @@ use apply::{Identity, Reach};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::DynamicObject;
-use plan::prune::Owner;
 
 use super::detect::is_only_detecting;
 use super::reach::Destination;
 use super::report::{happening, record};
 use super::status::{OWNED, Outcome, finished};
-use super::{entries, request, teardown};
+use super::{entries, owner, request, teardown};
 use crate::context::Context;
 use crate::events::Severity;
 use crate::objects::{annotation, generation, part};
@@ -106,7 +105,7 @@ async fn delete_objects(
         retry
     })?;
     let Reach { cluster, watches } = reach;
-    let owner = Owner { name: key.name.clone(), namespace: key.namespace.clone() };
+    let owner = owner(key);
     let concurrency = context.settings.concurrent_ssa;
     let pruned = prune(cluster.as_ref(), &watches, owned, &owner, concurrency).await;
     if !pruned.errors.is_empty() {

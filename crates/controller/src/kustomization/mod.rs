@@ -32,6 +32,7 @@ use api::well_known::{OCI_REVISION, RECONCILE_REQUEST};
 use kube::api::DynamicObject;
 use manifest::ObjectId;
 use plan::inventory::Entry;
+use plan::prune::Owner;
 
 use crate::context::Context;
 use crate::events::Severity;
@@ -70,6 +71,11 @@ pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot
             Requeue::Backoff(Duration::ZERO)
         }
     }
+}
+
+/// Whose labels the objects of a Kustomization bear.
+fn owner(key: &Key) -> Owner {
+    Owner { name: key.name.clone(), namespace: key.namespace.clone() }
 }
 
 /// The objects that a status says are ours.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use e2e::recorder::{Asked, Fault, Recorder};
-use e2e::{Story, condition, inventory};
-use serde_json::{Value, json};
+use e2e::{Story, inventory};
+use serde_json::json;
 
 use super::kills::two_states;
 use super::sync::CONFIG_MAP;
@@ -55,11 +55,8 @@ async fn overcomes(name: &str, fault: Fault) {
     for first in 0..EVERY {
         let k = format!("k{first}");
         recorder.take();
-        let is_ready = async || {
-            let k = story.get("Kustomization", &k).await.unwrap_or(Value::Null);
-            k["status"]["observedGeneration"] == k["metadata"]["generation"]
-                && condition(&k, "Ready")["status"] == "True"
-        };
+        let is_ready =
+            async || story.get("Kustomization", &k).await.is_some_and(|k| e2e::is_ready(&k));
         let label = format!("kustomize.toolkit.fluxcd.io/name={k}");
         let holds = async |maps: &[&str]| {
             let object = story.get("Kustomization", &k).await.unwrap();

@@ -3,8 +3,8 @@
 
 use e2e::gate::Gate;
 use e2e::steps::{self, Counted, Disk, Process, Steps, Stop};
-use e2e::{Story, condition, inventory};
-use serde_json::{Value, json};
+use e2e::{Story, inventory, is_ready};
+use serde_json::json;
 
 use super::sync::CONFIG_MAP;
 
@@ -63,9 +63,7 @@ impl Kills {
     }
 
     async fn is_ready(&self, name: &str) -> bool {
-        let k = self.story.get("Kustomization", name).await.unwrap_or(Value::Null);
-        k["status"]["observedGeneration"] == k["metadata"]["generation"]
-            && condition(&k, "Ready")["status"] == "True"
+        self.story.get("Kustomization", name).await.is_some_and(|k| is_ready(&k))
     }
 
     /// Created, changed and pruned, deleted: what is there is what the inventory names.

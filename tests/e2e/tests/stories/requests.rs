@@ -101,8 +101,7 @@ async fn a_run_asks_for_no_more_than_it_must() {
 
     // Somebody's change is read, compared and undone; nobody else is asked for.
     let drift = json!({"data": {"key": "drifted"}});
-    let drifted = async || story.patch("ConfigMap", "m3", drift.clone()).await;
-    drifted().await;
+    story.patch("ConfigMap", "m3", drift).await;
     story.request("Kustomization", "k", "drifted").await;
     story.wait("ConfigMap", "m3", "as it was", |map| map["data"]["key"] == "v1").await;
     let asked = recorder.take();
@@ -168,7 +167,7 @@ async fn what_is_deleted_is_not_read_before() {
     assert!(story.get("ConfigMap", "m0").await.is_some());
 }
 
-/// An application of four objects that is awaited: what is not applied yet is not read, and what has
+/// An application of three objects that is awaited: what is not applied yet is not read, and what has
 /// moved is read once.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_awaited_application_is_read_when_it_moves() {
