@@ -34,5 +34,7 @@ pub const PRUNE_ALLOWED: &str = "sluice.dev/prune-allowed";
 pub const DETECT_ONLY: &str = "sluice.dev/detect-only";
 /// Annotation of a Kustomization that goes after its dependents when all are being deleted.
 pub const WAIT_FOR_DEPENDENTS: &str = "sluice.dev/wait-for-dependents";
+/// Annotation of an event about applied objects: which fields differed, and who had set them.
+pub const DRIFT: &str = "sluice.dev/drift";
 /// Value that switches off what an annotation stands for.
 pub const DISABLED: &str = "disabled";

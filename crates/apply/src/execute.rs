@@ -10,7 +10,7 @@ use plan::health::Judge;
 use plan::inventory::Entry;
 use plan::ownership::takeover;
 use plan::stage::rank;
-use plan::{Action, DryRun, Known, Mark, Observed, Plan, Policy, Stage, Step};
+use plan::{Action, DryRun, Field, Known, Mark, Observed, Plan, Policy, Stage, Step};
 
 use crate::cluster::{Cluster, Only};
 use crate::end::ended;
@@ -45,6 +45,8 @@ pub struct Applied {
     pub entries: Vec<Entry>,
     /// The steps that changed something, in apply order, for the change log.
     pub changes: Vec<String>,
+    /// What differed in objects that were read before they were changed; never a value.
+    pub drift: Vec<(ObjectId, Vec<Field>)>,
     /// The objects whose health counts: all but the skipped ones.
     pub targets: Vec<Target>,
     /// How they were when they were last seen.
@@ -134,8 +136,14 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
                 self.knowledge.memory.insert(desired.id(), known);
             }
         }
-        let changes = plan.steps.iter().filter(|step| step.action.writes());
-        self.applied.changes.extend(changes.map(ToString::to_string));
+        for step in plan.steps.iter().filter(|step| step.action.writes()) {
+            self.applied.changes.push(step.to_string());
+            if let Action::Configure { fields, .. } = &step.action
+                && !fields.is_empty()
+            {
+                self.applied.drift.push((step.object.id(), fields.clone()));
+            }
+        }
         Ok(())
     }
 

@@ -143,6 +143,7 @@ impl Preview {
         let steps = self.plans.iter().flat_map(|plan| &plan.steps);
         let applied = steps.filter(|step| step.action.writes()).map(|step| match &step.action {
             Action::Configure { fields, .. } if !fields.is_empty() => {
+                let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
                 format!("{step} ({})", fields.join(", "))
             }
             Action::Recreate { .. } => format!("{step} anew"),

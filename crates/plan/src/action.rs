@@ -4,8 +4,9 @@ use std::fmt;
 
 use manifest::{Object, Value};
 
+use crate::drift::{self, Field};
 use crate::ignore::{self, Rules};
-use crate::{drift, markers, ownership};
+use crate::{markers, ownership};
 
 /// What users and the operator's settings say about applies.
 #[derive(Clone, Debug, Default)]
@@ -71,8 +72,8 @@ pub enum Action {
     Create,
     /// Apply: these fields differ, or fields have to be taken over from other managers first.
     Configure {
-        /// Paths of the fields that differ, where the live object was read; never their values.
-        fields: Vec<String>,
+        /// The fields that differ, where the live object was read.
+        fields: Vec<Field>,
         /// JSON patch that takes the object over before it is applied.
         takeover: Option<Value>,
     },
@@ -139,7 +140,7 @@ fn step(desired: Object, observed: Observed, policy: &Policy) -> Result<Step, ig
     if ignored.is_all() {
         return Ok(Step { object: desired, action: Action::Unchanged });
     }
-    let fields = drift::fields(&ignored.without(&live), &ignored.without(&dry_run));
+    let fields = drift::fields(&live, &ignored.without(&live), &ignored.without(&dry_run));
     let takeover = policy.takeover(&desired, &live);
     if fields.is_empty() && takeover.is_none() {
         return Ok(Step { object: desired, action: Action::Unchanged });

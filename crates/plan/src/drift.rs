@@ -4,9 +4,12 @@
 //! annotations and everything outside `metadata` and `status` count; finalizers, owner references
 //! and the server's own fields do not (kustomization.md, 9.3).
 
-use manifest::Value;
+use std::fmt;
+
+use manifest::{Object, Value};
 
 use crate::digest::{Hasher, Sum};
+use crate::managed::changed_by;
 
 /// The parts of the metadata that count.
 const METADATA: [&str; 2] = ["labels", "annotations"];
@@ -31,10 +34,29 @@ pub(crate) fn content(object: &Value) -> Sum {
     hasher.finish()
 }
 
-/// Paths of the fields that an apply would change, in the order of the live object.
-pub(crate) fn fields(live: &Value, dry_run: &Value) -> Vec<String> {
-    let mut out = Vec::new();
-    let (Some(live_root), Some(dry_root)) = (live.as_map(), dry_run.as_map()) else { return out };
+/// A field of a live object that an apply would change; never its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Where it is, as `spec.containers[0].image`.
+    pub path: String,
+    /// Who other than us set it last, if anybody.
+    pub manager: Option<String>,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.path)?;
+        self.manager.iter().try_for_each(|manager| write!(out, " by {manager}"))
+    }
+}
+
+/// The fields that an apply would change, in the order of the live object; `live` and `dry_run` are
+/// its sides without what is ignored.
+pub(crate) fn fields(object: &Object, live: &Value, dry_run: &Value) -> Vec<Field> {
+    let mut found = Differences::default();
+    let (Some(live_root), Some(dry_root)) = (live.as_map(), dry_run.as_map()) else {
+        return Vec::new();
+    };
     for key in live_root.keys().chain(dry_root.keys().filter(|key| !live_root.contains_key(key))) {
         match key.as_str() {
             "metadata" => {
@@ -43,29 +65,83 @@ pub(crate) fn fields(live: &Value, dry_run: &Value) -> Vec<String> {
                     let side = |object: &'_ Value| object.at(&["metadata", part]).cloned();
                     let live = side(live).unwrap_or_else(|| empty.clone());
                     let dry_run = side(dry_run).unwrap_or(empty);
-                    compare(&format!("metadata.{part}"), Some(&live), Some(&dry_run), &mut out);
+                    found.inside("metadata", |found| {
+                        found.at(part, Some(&live), Some(&dry_run));
+                    });
                 }
             }
-            _ if counts(key) => compare(key, live_root.get(key), dry_root.get(key), &mut out),
+            _ if counts(key) => found.at(key, live_root.get(key), dry_root.get(key)),
             _ => {}
         }
     }
-    out
+    let field = |place: Vec<Part>| {
+        let parts: Vec<String> = place.iter().map(Part::name).collect();
+        Field { path: path(&place), manager: changed_by(object, &parts) }
+    };
+    found.places.into_iter().map(field).collect()
 }
 
-fn compare(path: &str, live: Option<&Value>, dry_run: Option<&Value>, out: &mut Vec<String>) {
-    match (live, dry_run) {
-        (Some(Value::Map(live)), Some(Value::Map(dry_run))) => {
-            for key in live.keys().chain(dry_run.keys().filter(|key| !live.contains_key(key))) {
-                compare(&format!("{path}.{key}"), live.get(key), dry_run.get(key), out);
-            }
+/// One step into an object.
+#[derive(Clone, Debug)]
+enum Part {
+    Key(String),
+    Index(usize),
+}
+
+impl Part {
+    fn name(&self) -> String {
+        match self {
+            Self::Key(key) => key.clone(),
+            Self::Index(at) => at.to_string(),
         }
-        (Some(Value::List(live)), Some(Value::List(dry_run))) if live.len() == dry_run.len() => {
-            for (at, (live, dry_run)) in live.iter().zip(dry_run).enumerate() {
-                compare(&format!("{path}[{at}]"), Some(live), Some(dry_run), out);
+    }
+}
+
+fn path(place: &[Part]) -> String {
+    let text = |part: &Part| match part {
+        Part::Key(key) => format!(".{key}"),
+        Part::Index(at) => format!("[{at}]"),
+    };
+    let text: String = place.iter().map(text).collect();
+    text.trim_start_matches('.').to_owned()
+}
+
+/// Where two objects differ.
+#[derive(Default)]
+struct Differences {
+    here: Vec<Part>,
+    places: Vec<Vec<Part>>,
+}
+
+impl Differences {
+    fn inside(&mut self, key: &str, look: impl FnOnce(&mut Self)) {
+        self.here.push(Part::Key(key.to_owned()));
+        look(self);
+        self.here.pop();
+    }
+
+    fn at(&mut self, key: &str, live: Option<&Value>, dry_run: Option<&Value>) {
+        self.inside(key, |found| found.compare(live, dry_run));
+    }
+
+    fn compare(&mut self, live: Option<&Value>, dry_run: Option<&Value>) {
+        match (live, dry_run) {
+            (Some(Value::Map(live)), Some(Value::Map(dry_run))) => {
+                for key in live.keys().chain(dry_run.keys().filter(|key| !live.contains_key(key))) {
+                    self.at(key, live.get(key), dry_run.get(key));
+                }
             }
+            (Some(Value::List(live)), Some(Value::List(dry_run)))
+                if live.len() == dry_run.len() =>
+            {
+                for (at, (live, dry_run)) in live.iter().zip(dry_run).enumerate() {
+                    self.here.push(Part::Index(at));
+                    self.compare(Some(live), Some(dry_run));
+                    self.here.pop();
+                }
+            }
+            (live, dry_run) if live == dry_run => {}
+            _ => self.places.push(self.here.clone()),
         }
-        (live, dry_run) if live == dry_run => {}
-        _ => out.push(path.to_owned()),
     }
 }

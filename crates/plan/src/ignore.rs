@@ -9,7 +9,7 @@ use manifest::pointer::Pointer;
 use manifest::selector::Selector;
 use manifest::{Object, Value, pattern, selector};
 
-use crate::ownership::APPLY_MANAGER;
+use crate::managed::is_applied_by_another;
 
 /// Why rules cannot be used, in the words of the contract.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,7 +147,7 @@ impl Ignored<'_> {
                 continue;
             }
             match (value, pointer.get_mut(&mut payload)) {
-                (Some(value), Some(own)) if !is_applied_by_another(live, &pointer) => {
+                (Some(value), Some(own)) if !is_applied_by_another(live, pointer.parts()) => {
                     own.clone_from(value);
                 }
                 _ => pointer.remove(&mut payload),
@@ -155,47 +155,4 @@ impl Ignored<'_> {
         }
         Object::new(payload).map_err(Error::Identity)
     }
-}
-
-/// Whether a manager other than us applies the field server-side.
-fn is_applied_by_another(live: &Object, pointer: &Pointer) -> bool {
-    let managers = live.at(&["metadata", "managedFields"]).and_then(Value::as_list);
-    managers.into_iter().flatten().any(|entry| {
-        let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-        text("operation") == "Apply"
-            && text("subresource").is_empty()
-            && text("manager") != APPLY_MANAGER
-            && entry.get("fieldsV1").is_some_and(|fields| owns(fields, live.value(), pointer))
-    })
-}
-
-/// Whether a set of fields has the place; an item of a list is found by the fields that tell it
-/// apart.
-fn owns(fields: &Value, root: &Value, pointer: &Pointer) -> bool {
-    let (mut fields, mut value) = (fields, Some(root));
-    for part in pointer.parts() {
-        let found = match value {
-            Some(Value::List(items)) => {
-                let item = part.parse().ok().and_then(|at: usize| items.get(at));
-                value = item;
-                item.and_then(|item| field_of_item(fields, item))
-            }
-            other => {
-                value = other.and_then(|value| value.get(part));
-                fields.get(&format!("f:{part}"))
-            }
-        };
-        let Some(found) = found else { return false };
-        fields = found;
-    }
-    true
-}
-
-fn field_of_item<'a>(fields: &'a Value, item: &Value) -> Option<&'a Value> {
-    let is_it = |key: &str| {
-        let keys = key.strip_prefix("k:").and_then(|json| manifest::yaml::read_one(json).ok());
-        let Some(Value::Map(keys)) = keys else { return false };
-        keys.iter().all(|(key, value)| item.get(key) == Some(value))
-    };
-    fields.as_map()?.iter().find(|(key, _)| is_it(key)).map(|(_, found)| found)
 }

@@ -20,6 +20,7 @@ pub mod guard;
 pub mod health;
 pub mod ignore;
 pub mod inventory;
+mod managed;
 pub mod markers;
 mod memory;
 mod normalize;
@@ -30,6 +31,7 @@ mod sighting;
 pub mod stage;
 
 pub use action::{Action, DryRun, Observed, Plan, Policy, Step, plan};
+pub use drift::Field;
 pub use memory::{Content, Known, Memory, Recall};
 pub use normalize::{Error as NotNormal, normalize};
 pub use prepare::{Unfit, Unknown, prepare};

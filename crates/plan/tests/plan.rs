@@ -41,6 +41,7 @@ fn check(desired: Value, live: Option<Value>, dry_run: Value, expected: &Expect)
     let detail = match &plan.steps[0].action {
         Action::Configure { fields, takeover } => {
             let takeover = if takeover.is_some() { ", taken over" } else { "" };
+            let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
             format!(": {}{takeover}", fields.join(", "))
         }
         _ => String::new(),
@@ -51,6 +52,34 @@ fn check(desired: Value, live: Option<Value>, dry_run: Value, expected: &Expect)
 #[test]
 fn what_is_missing_is_created() {
     check(json!({}), None, json!({}), &expect!["ConfigMap/ns/cm created"]);
+}
+
+/// decisions.md, drift detail: who changed what, never to which value.
+#[test]
+fn drift_names_who_changed_a_field_last() {
+    let entry = |manager: &str, time: &str, fields: Value| json!({"manager": manager, "operation": "Update", "time": time, "fieldsV1": fields});
+    let ports = json!({"f:ports": {"k:{\"port\":80}": {".": {}, "f:name": {}}}, "f:args": {}});
+    let live = json!({
+        "metadata": {"managedFields": [
+            entry("kustomize-controller", "2026-01-03T00:00:00Z", json!({"f:data": {"f:ours": {}}})),
+            entry("editor", "2026-01-01T00:00:00Z", json!({"f:data": {"f:a": {}}})),
+            entry("scaler", "2026-01-02T00:00:00Z", json!({"f:data": {"f:a": {}}, "f:spec": ports})),
+        ]},
+        "data": {"a": "1", "b": "2", "ours": "3"},
+        "spec": {"ports": [{"port": 80, "name": "x"}], "args": ["one"]},
+    });
+    let dry_run = json!({
+        "data": {"a": "canary", "b": "canary", "ours": "canary"},
+        "spec": {"ports": [{"port": 80, "name": "y"}], "args": ["two"]},
+    });
+    check(
+        json!({}),
+        Some(live),
+        dry_run,
+        &expect![
+            "ConfigMap/ns/cm configured: data.a by scaler, data.b, data.ours, spec.ports[0].name by scaler, spec.args[0] by scaler"
+        ],
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ use super::request::Request;
 use super::status::{Phase, Run, progressing};
 use super::{fetch, health, owner, remotes, report};
 use crate::context::Context;
-use crate::events::Severity;
+use crate::events::{Happening, Severity};
 use crate::objects::Objects;
 use crate::runtime::cache::Key;
 use crate::runtime::slots::Slot;
@@ -208,9 +208,7 @@ async fn apply(
         }
         return Err(failure);
     }
-    if !applied.changes.is_empty() {
-        attempt.happened(&applied.changes.join("\n"));
-    }
+    attempt.changed(&applied);
     let kept: HashSet<_> = applied.entries.iter().map(|entry| &entry.id).collect();
     attempt.remembered.memory.keep(|id| kept.contains(id));
     let judge = Arc::clone(&attempt.request.judge);
@@ -353,9 +351,21 @@ impl Attempt<'_> {
 
     /// Records something that went as it should.
     pub(super) fn happened(&self, message: &str) {
-        let origin = self.run.origin_revision.as_deref();
-        let happening =
-            report::happening(Severity::Info, "Progressing", message, (&self.run.revision, origin));
-        report::record(self.context, &self.object, happening);
+        report::record(self.context, &self.object, self.progressed(message));
+    }
+
+    fn progressed(&self, message: &str) -> Happening {
+        let facts = (self.run.revision.as_str(), self.run.origin_revision.as_deref());
+        report::happening(Severity::Info, "Progressing", message, facts)
+    }
+
+    /// Records what an apply has changed, if anything.
+    fn changed(&self, applied: &apply::execute::Applied) {
+        if applied.changes.is_empty() {
+            return;
+        }
+        let happening = self.progressed(&applied.changes.join("\n"));
+        let told = report::with_drift(happening, &applied.drift);
+        report::record(self.context, &self.object, told);
     }
 }

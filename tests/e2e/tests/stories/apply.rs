@@ -190,7 +190,13 @@ async fn drift_is_corrected_and_foreign_fields_stay() {
         .map(|entry| entry["manager"].as_str().unwrap())
         .collect();
     assert_eq!(managers, ["kustomize-controller", "foo"]);
-    story.wait_event("k", &format!("ConfigMap/{}/cm configured", story.namespace)).await;
+    let configured = format!("ConfigMap/{}/cm configured", story.namespace);
+    story.wait_event("k", &configured).await;
+    // What had drifted and who did it, but no value.
+    let told = story.event_annotations("k", &configured).await["sluice.dev/drift"].clone();
+    let (subject, fields) = told.as_str().unwrap().split_once(": ").unwrap();
+    assert_eq!(subject, format!("ConfigMap/{}/cm", story.namespace));
+    assert_eq!(fields, "data.key by kubectl-edit");
 }
 
 /// ks G12, G13, G14, G11: objects that ask to be treated otherwise.
