@@ -25,12 +25,14 @@ type Kinds = Arc<HashMap<String, Resource>>;
 pub struct KubeCluster {
     client: Client,
     kinds: Mutex<HashMap<String, Kinds>>,
+    /// Held while kinds are asked for: who comes meanwhile takes what is found.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl KubeCluster {
     /// A cluster behind a client.
     pub fn new(client: Client) -> Self {
-        Self { client, kinds: Mutex::default() }
+        Self { client, kinds: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
     /// The client that requests go through.
@@ -41,13 +43,19 @@ impl KubeCluster {
     /// How the API server names a kind; asked again when the kind is not among those known.
     pub(crate) async fn resource(&self, gvk: &Gvk) -> Result<Resource, Refusal> {
         let api_version = gvk.api_version();
-        let known = self.kinds().get(&api_version).cloned();
-        if let Some(resource) = known.and_then(|kinds| kinds.get(&gvk.kind).cloned()) {
+        let before = self.kinds().get(&api_version).cloned();
+        if let Some(resource) = before.as_ref().and_then(|kinds| kinds.get(&gvk.kind).cloned()) {
             return Ok(resource);
         }
         let no_match =
             || Refusal::NoMatch { kind: gvk.kind.clone(), api_version: gvk.api_version() };
         segment(&gvk.version)?;
+        let _asking = self.asking.lock().await;
+        let now = self.kinds().get(&api_version).cloned();
+        let is_new = |kinds: &Kinds| !before.is_some_and(|before| Arc::ptr_eq(&before, kinds));
+        if let Some(kinds) = now.filter(is_new) {
+            return kinds.get(&gvk.kind).cloned().ok_or_else(no_match);
+        }
         let listed = if gvk.group.is_empty() {
             self.client.list_core_api_resources(&gvk.version).await
         } else {

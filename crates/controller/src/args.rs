@@ -36,6 +36,9 @@ pub struct Args {
     /// Address that serves /healthz and /readyz.
     #[arg(long, env = "HEALTH_ADDR", default_value = ":9440", value_parser = address)]
     pub health_addr: SocketAddr,
+    /// Where a notification controller is told what happens; nobody is told when empty.
+    #[arg(long, env = "EVENTS_ADDR", default_value = "", value_parser = events_address)]
+    pub events_addr: EventsAddress,
     /// Address that takes push notices of registries; none are taken when not given.
     #[arg(long, value_parser = address, requires = "webhook_token_file")]
     pub webhook_addr: Option<SocketAddr>,
@@ -112,6 +115,9 @@ pub struct Args {
     /// Like --kube-api-qps, at once.
     #[arg(long, default_value = "300")]
     pub kube_api_burst: u32,
+    /// How long the API server may take to answer, and then to go on; a watch lasts as long as it may.
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub kube_api_timeout: Duration,
     /// Namespace that the operator runs in.
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "sluice-system")]
     pub runtime_namespace: String,
@@ -178,6 +184,20 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     full.parse().map_err(|error| format!("{error}: give an IP address and a port, or only :PORT"))
 }
 
+/// Where happenings are posted to, if anywhere.
+pub type EventsAddress = Option<reqwest::Url>;
+
+fn events_address(text: &str) -> Result<EventsAddress, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url: reqwest::Url = text.parse().map_err(|error| format!("{error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(Some(url)),
+        _ => Err("give an address of http or https".into()),
+    }
+}
+
 fn algorithm(name: &str) -> Result<Algorithm, String> {
     name.parse().map_err(|_| "give one of sha1, sha256, sha384, sha512, blake3".into())
 }
@@ -232,13 +252,18 @@ impl Args {
         self.feature_gates.iter().any(|gate| gate.name == name && gate.on)
     }
 
+    /// The name of the host, which is the pod's in a cluster.
+    pub fn hostname() -> String {
+        std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into())
+    }
+
     /// The host that addresses of artifacts start with (ocirepository.md, 12).
     pub fn advertised_host(&self) -> String {
         if !self.storage_adv_addr.is_empty() {
             return self.storage_adv_addr.clone();
         }
         let host = if self.storage_addr.ip().is_unspecified() {
-            std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into())
+            Self::hostname()
         } else {
             self.storage_addr.ip().to_string()
         };
@@ -267,6 +292,8 @@ mod tests {
             ("--feature-gates=ExternalArtifact", "write it as Name=true or Name=false"),
             ("--prune-guard=many", "'many' is no rule of a prune guard"),
             ("--storage-addr=nowhere", "give an IP address and a port"),
+            ("--events-addr=notifier", "relative URL without a base"),
+            ("--events-addr=file:///etc/passwd", "give an address of http or https"),
         ] {
             assert!(refusal(flag).contains(text), "{flag}: {}", refusal(flag));
         }

@@ -199,6 +199,11 @@ impl Begun {
             .is_some_and(|(r, d)| (r.as_str(), d.as_str()) == (revision, digest))
     }
 
+    /// Whether anything has run since the operator started.
+    pub fn knows(&self, kustomization: &Key) -> bool {
+        self.artifacts().contains_key(kustomization)
+    }
+
     /// The last run got nothing from its artifact.
     pub fn forget(&self, kustomization: &Key) {
         self.artifacts().remove(kustomization);

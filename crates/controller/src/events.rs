@@ -17,7 +17,10 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::metrics::Metrics;
+use crate::notifier::Notifier;
 use crate::runtime::clock::Clock;
+use crate::runtime::lanes::Lanes;
 
 /// Events waiting to be written; more are dropped and counted.
 const QUEUE_LENGTH_MAX: usize = 10_000;
@@ -36,6 +39,8 @@ pub enum Severity {
     Info,
     /// Something went wrong.
     Error,
+    /// Something that only who looks at the object wants to know: nobody is notified.
+    Trace,
 }
 
 /// One thing that happened.
@@ -54,27 +59,33 @@ pub struct Happening {
 /// Writes events in the background.
 #[derive(Clone)]
 pub struct Events {
-    writers: Arc<[mpsc::Sender<Event>]>,
+    writers: Lanes<Event>,
+    notifier: Option<Notifier>,
+    metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 impl Events {
-    /// Starts the writers; they end when the last `Events` is dropped.
-    pub fn start(client: &Client, clock: &Clock, tasks: &mut tokio::task::JoinSet<()>) -> Self {
-        let writers = (0..WRITERS)
-            .map(|_| {
-                let (sender, receiver) = mpsc::channel(QUEUE_LENGTH_MAX / WRITERS);
-                tasks.spawn(write(client.clone(), clock.clone(), receiver));
-                sender
-            })
-            .collect();
-        Self { writers, clock: clock.clone() }
+    /// Starts the writers, which end when the last `Events` is dropped. The notifier, if there is one,
+    /// is told of what is written.
+    pub(crate) fn start(
+        client: &Client,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+        notifier: Option<Notifier>,
+        tasks: &mut tokio::task::JoinSet<()>,
+    ) -> Self {
+        let (writers, ends) = Lanes::new(WRITERS, QUEUE_LENGTH_MAX / WRITERS);
+        for events in ends {
+            tasks.spawn(write(client.clone(), clock.clone(), events));
+        }
+        Self { writers, notifier, metrics: Arc::clone(metrics), clock: clock.clone() }
     }
 
     /// Records what happened to an object. `component` is the controller's name that tools know.
     pub fn record(&self, object: &DynamicObject, component: &str, happening: Happening) {
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let at = uid.bytes().map(usize::from).sum::<usize>() % WRITERS;
+        let is_told = happening.severity != Severity::Trace;
         let event = self.event(object, component, happening);
         let subject = &event.involved_object;
         tracing::info!(
@@ -85,7 +96,11 @@ impl Events {
             "{}",
             event.message.as_deref().unwrap_or_default().replace('\n', "; "),
         );
-        if self.writers[at].try_send(event).is_err() {
+        if let Some(notifier) = self.notifier.as_ref().filter(|_| is_told) {
+            notifier.tell(&event);
+        }
+        if !self.writers.put(&uid, event) {
+            self.metrics.dropped("event");
             tracing::warn!(object = %object.name_any(), "event dropped: too many wait to be written");
         }
     }
@@ -101,7 +116,7 @@ impl Events {
             }
         }
         let severity = match happening.severity {
-            Severity::Info => "Normal",
+            Severity::Info | Severity::Trace => "Normal",
             Severity::Error => "Warning",
         };
         Event {

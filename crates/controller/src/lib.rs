@@ -13,6 +13,7 @@ pub mod gates;
 pub mod guards;
 mod kustomization;
 mod metrics;
+mod notifier;
 mod objects;
 mod oci_repository;
 mod operator;

@@ -49,6 +49,11 @@ struct CodeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabels {
+    sink: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     code: String,
     host: String,
@@ -78,6 +83,7 @@ pub struct Metrics {
     longest: PerQueue<Gauge<f64, AtomicU64>>,
     notices: Family<CodeLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
+    drops: Family<SinkLabels, Counter>,
     tokens: tokens::Tokens,
     /// Runs that have not ended, with when they began.
     running: Mutex<HashMap<(&'static str, Key), Instant>>,
@@ -121,6 +127,7 @@ impl Metrics {
             longest: Family::new_with_constructor(Gauge::default),
             notices: Family::default(),
             requests: Family::default(),
+            drops: Family::default(),
             tokens: tokens::Tokens::default(),
             running: Mutex::default(),
         };
@@ -154,6 +161,8 @@ impl Metrics {
         all.register("sluice_webhook_requests", help, self.notices.clone());
         let help = "Requests to the API server, by status, host and method";
         all.register("rest_client_requests", help, self.requests.clone());
+        let help = "Happenings that were not told, because too many wait to be, by where they go";
+        all.register("sluice_dropped_events", help, self.drops.clone());
     }
 }
 
@@ -231,6 +240,11 @@ impl Metrics {
         let code = status.map_or_else(|| "<error>".to_owned(), |status| status.to_string());
         let labels = RequestLabels { code, host: host.into(), method: method.into() };
         self.requests.get_or_create(&labels).inc();
+    }
+
+    /// A happening was not told to a `sink`: too many wait to be.
+    pub fn dropped(&self, sink: &str) {
+        self.drops.get_or_create(&SinkLabels { sink: sink.into() }).inc();
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<(&'static str, Key), Instant>> {

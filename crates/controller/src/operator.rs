@@ -23,12 +23,14 @@ use crate::events::Events;
 use crate::foreign::{self, Foreign};
 use crate::kustomization::{Memories, configs};
 use crate::metrics::{Metrics, RunResult};
+use crate::notifier::{Notifier, Receiver};
 use crate::objects::{Kind, Objects};
 use crate::runtime::cache::Key;
 use crate::runtime::clock::Clock;
 use crate::runtime::queue::{Backoff, Queue, Requeue};
+use crate::runtime::requests::{self, Manner};
+use crate::runtime::server;
 use crate::runtime::slots::Slots;
-use crate::runtime::{requests, server};
 use crate::watching::{Watched, follow};
 use crate::webhook::Guard;
 use crate::{clouds, kustomization, oci_repository, webhook};
@@ -93,7 +95,7 @@ pub async fn start(
     let artifacts = store.router();
     let (news, moves) = mpsc::channel(NEWS_MAX);
     let clients = Clients { config, surroundings, news };
-    let context = Arc::new(context(&args, clients, clock, store, &mut tasks)?);
+    let context = Arc::new(context(&args, clients, clock, store, (&stop, &mut tasks))?);
     let following = kustomization::triggers::follow(Arc::clone(&context), moves);
     tasks.spawn(until(stop.clone(), following));
     let ready = Arc::new(AtomicBool::new(false));
@@ -151,15 +153,26 @@ fn context(
     clients: Clients,
     clock: Clock,
     store: artifact::Store,
-    tasks: &mut JoinSet<()>,
+    (stop, tasks): (&CancellationToken, &mut JoinSet<()>),
 ) -> anyhow::Result<Context> {
     let metrics = Arc::new(Metrics::new(clock.clone()));
-    let client = requests::client(clients.config.clone(), &metrics)?;
+    let http = http_client()?;
+    let notifier = args.events_addr.as_ref().map(|address| {
+        let (address, client) = (address.clone(), http.clone());
+        let receiver = Receiver { address, client, instance: Args::hostname() };
+        Notifier::start(&receiver, &clock, &metrics, stop, tasks)
+    });
+    let manner = Manner {
+        metrics: Arc::clone(&metrics),
+        limit: args.kube_api_timeout,
+        clock: clock.clone(),
+    };
+    let client = requests::client(clients.config.clone(), &manner)?;
     let trust = Trust {
         exec: args.kustomization.insecure_kubeconfig_exec,
         insecure_tls: args.kustomization.insecure_kubeconfig_tls,
     };
-    let connect = requests::connector(&clients.config, &metrics);
+    let connect = requests::connector(&clients.config, &manner);
     let clusters = Clusters::new(clients.config, trust, connect, clients.news);
     let backoff = Backoff { min: args.min_retry_delay, max: args.max_retry_delay };
     let objects = |resource: ApiResource, manager, concurrent| {
@@ -173,7 +186,7 @@ fn context(
     let kustomizations = objects(resource, KUSTOMIZATION_MANAGER, args.concurrent);
     Ok(Context {
         settings: Settings::new(args),
-        events: Events::start(&client, &clock, tasks),
+        events: Events::start(&client, &clock, &metrics, notifier, tasks),
         clouds: clouds::clouds(args, clients.surroundings, &clock, &client, &metrics)?,
         metrics,
         memories: Memories::default(),
@@ -183,7 +196,7 @@ fn context(
         noticed: std::sync::Mutex::default(),
         foreign: Foreign::default(),
         remote: remote(args)?,
-        http: http_client()?,
+        http,
         registries: oci_repository::Registries::default(),
         store: Arc::new(store),
         clock,
@@ -241,8 +254,10 @@ fn run_halves(
     }
     let filled = {
         let (mut synced, ready) = (synced.subscribe(), Arc::clone(ready));
+        let context = Arc::clone(context);
         async move {
             if synced.wait_for(|count| *count == all).await.is_ok() {
+                kustomization::start::begin(&context);
                 ready.store(true, Ordering::Relaxed);
             }
         }

@@ -44,8 +44,8 @@ pub(crate) async fn follow(
     // the watch tells of them.
     let mut told: HashMap<Key, Arc<DynamicObject>> = HashMap::new();
     let mut is_first = true;
-    let mut once = || {
-        if std::mem::take(&mut is_first) {
+    let once = |is_first: &mut bool| {
+        if std::mem::take(is_first) {
             synced.send_modify(|count| *count += 1);
         }
     };
@@ -54,16 +54,16 @@ pub(crate) async fn follow(
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
                 listed.insert(Key::of(&object));
-                watched.seen(&context, object, &mut told);
+                watched.seen(&context, object, &mut told, is_first);
             }
-            Ok(Event::Apply(object)) => watched.seen(&context, object, &mut told),
+            Ok(Event::Apply(object)) => watched.seen(&context, object, &mut told, is_first),
             Ok(Event::InitDone) => {
                 watched.visible(&context);
                 for gone in watched.cache(&context).retain(&listed) {
                     told.remove(&Key::of(&gone));
                     watched.gone(&context, &gone);
                 }
-                once();
+                once(&mut is_first);
             }
             Ok(Event::Delete(object)) => {
                 watched.cache(&context).remove(&object);
@@ -72,7 +72,7 @@ pub(crate) async fn follow(
             }
             Err(error) => {
                 if watched.invisible(&context, &error) {
-                    once();
+                    once(&mut is_first);
                 }
             }
         }
@@ -123,11 +123,14 @@ impl Watched {
         }
     }
 
+    /// Takes in an object. Kustomizations that are there at the start are begun all together, when
+    /// their sources are known.
     fn seen(
         self,
         context: &Context,
         object: DynamicObject,
         told: &mut HashMap<Key, Arc<DynamicObject>>,
+        is_start: bool,
     ) {
         let after = self.cache(context).put(object);
         let before = told.insert(Key::of(&after), Arc::clone(&after));
@@ -138,6 +141,7 @@ impl Watched {
                 let kind = SourceKind::OCIRepository;
                 kustomization::triggers::source_seen(context, kind, before, &after);
             }
+            Self::Ours(Half::Kustomization) if is_start => {}
             Self::Ours(Half::Kustomization) => {
                 kustomization::triggers::seen(context, before, &after);
             }

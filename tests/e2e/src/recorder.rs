@@ -40,6 +40,8 @@ pub enum Fault {
     Reset,
     /// It takes its time.
     Delay(Duration),
+    /// Nobody ever answers.
+    Silence,
 }
 
 type Disturbance = dyn Fn(&Asked, usize) -> Option<Fault> + Send + Sync;
@@ -65,6 +67,11 @@ impl Recorder {
     pub fn take(&self) -> Vec<Asked> {
         let asked = std::mem::take(&mut *self.asked());
         asked.into_iter().filter(|asked| asked.verb != "DISCOVERY").collect()
+    }
+
+    /// What kinds there are, as it has been asked since [`Self::take`] was called last.
+    pub fn discoveries(&self) -> Vec<Asked> {
+        self.asked().iter().filter(|asked| asked.verb == "DISCOVERY").cloned().collect()
     }
 
     /// Waits until so many such requests were made since the last [`Self::take`].
@@ -142,6 +149,7 @@ impl Door for Recorder {
                 let cut = futures::stream::iter([Ok("{"), Err(cut)]);
                 Response::new(Body::from_stream(cut))
             }
+            Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
                 target.forward(request).await

@@ -19,6 +19,7 @@ mod remotes;
 mod report;
 mod request;
 mod source;
+pub(crate) mod start;
 mod status;
 mod teardown;
 pub(crate) mod triggers;

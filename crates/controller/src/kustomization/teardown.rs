@@ -1,5 +1,7 @@
 //! The order in which Kustomizations go that are deleted together (docs/guards.md).
 
+use std::time::Duration;
+
 use api::kustomization::KustomizationSpec;
 use api::well_known::WAIT_FOR_DEPENDENTS;
 use kube::api::DynamicObject;
@@ -25,7 +27,9 @@ pub(super) fn wait(
     }
     // An unfit duration ends reconciles, not deletions: it waits as briefly as it may.
     let timeout = request::timeout(spec).unwrap_or(request::TIMEOUT_MIN);
-    let waited = context.clock.now().duration_since(began.0).unsigned_abs();
+    // A clock that was set back has not waited yet.
+    let waited =
+        Duration::try_from(context.clock.now().duration_since(began.0)).unwrap_or_default();
     let left = timeout.checked_sub(waited).filter(|left| !left.is_zero())?;
     let dependents = leaving_dependents(context, key);
     if dependents.is_empty() {

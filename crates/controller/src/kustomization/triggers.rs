@@ -103,10 +103,18 @@ pub(crate) fn source_seen(
     let (revision, digest) = (text(&offered.0), text(&offered.1));
     for object in context.kustomizations.cache.list() {
         let key = Key::of(&object);
-        if uses(&object, &source) && !context.begun.is_with(&key, &revision, &digest) {
+        let is_known = context.begun.is_with(&key, &revision, &digest)
+            || (before.is_none() && !context.begun.knows(&key) && has_applied(&object, &revision));
+        if uses(&object, &source) && !is_known {
             context.kustomizations.queue.add(key, &cause);
         }
     }
+}
+
+/// Whether a former operator has applied a revision: there is no news in it.
+fn has_applied(object: &DynamicObject, revision: &str) -> bool {
+    is_true(object, api::condition::READY)
+        && object.data["status"]["lastAttemptedRevision"] == revision
 }
 
 fn uses(object: &DynamicObject, source: &Source) -> bool {

@@ -133,7 +133,7 @@ async fn store(
         Ok(Ok((written, linked))) => {
             if let Err(error) = linked {
                 let text = format!("failed to update status URL symlink: {}", explain(&error));
-                attempt.happened(Severity::Info, "SymlinkUpdateFailed", &text);
+                attempt.happened(Severity::Trace, "SymlinkUpdateFailed", &text);
             }
             Ok(written)
         }

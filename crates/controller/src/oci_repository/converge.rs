@@ -108,7 +108,7 @@ async fn find(attempt: &mut Attempt<'_>) -> Result<(Way, Pin), Failure> {
         Err(none) => {
             if let Some(name) = &none.missing_secret {
                 let text = format!("auth secret '{name}' not found");
-                attempt.happened(Severity::Info, "AuthenticationFailed", &text);
+                attempt.happened(Severity::Trace, "AuthenticationFailed", &text);
             }
             return Err(Failure::fetch("AuthenticationFailed", none.message));
         }
@@ -150,7 +150,7 @@ async fn check_storage(attempt: &mut Attempt<'_>) -> Result<(), Failure> {
         Ok(0) => {}
         Ok(count) => {
             let text = format!("garbage collected {count} artifacts");
-            attempt.happened(Severity::Info, "GarbageCollectionSucceeded", &text);
+            attempt.happened(Severity::Trace, "GarbageCollectionSucceeded", &text);
         }
         Err(error) => {
             tracing::warn!(key = %attempt.key, error = explain(&error), "old artifacts stay");

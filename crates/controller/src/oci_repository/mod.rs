@@ -115,7 +115,7 @@ async fn execute(mut attempt: Attempt<'_>) -> kube::Result<Requeue> {
                 None if stored.held.is_none() && !fresh && (requested || !quiet) => {
                     let revision = &stored.artifact.revision;
                     let text = format!("artifact up-to-date with remote revision: '{revision}'");
-                    happened(context, &end.object, Severity::Info, ("ArtifactUpToDate", &text));
+                    happened(context, &end.object, Severity::Trace, ("ArtifactUpToDate", &text));
                 }
                 None => {}
             }
@@ -220,7 +220,7 @@ async fn finalize(
         Ok(Ok(existed)) => {
             if existed {
                 let text = "garbage collected artifacts for deleted resource";
-                happened(context, object, Severity::Info, ("GarbageCollectionSucceeded", text));
+                happened(context, object, Severity::Trace, ("GarbageCollectionSucceeded", text));
             }
             None
         }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -16,11 +17,12 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Clock {
     moved: Arc<watch::Sender<Duration>>,
+    turned: Arc<Mutex<SignedDuration>>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { moved: Arc::new(watch::Sender::new(Duration::ZERO)) }
+        Self { moved: Arc::new(watch::Sender::new(Duration::ZERO)), turned: Arc::default() }
     }
 }
 
@@ -30,6 +32,13 @@ impl Clock {
         self.moved.send_modify(|moved| *moved += duration);
     }
 
+    /// Sets the wall clock forward or back by so many seconds, as somebody may set a machine's: nobody
+    /// who waits is moved by it.
+    pub fn turn(&self, seconds: i64) {
+        let mut turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        *turned = turned.saturating_add(SignedDuration::from_secs(seconds));
+    }
+
     /// Monotonic time, for deadlines: steps of the wall clock do not move it.
     pub fn instant(&self) -> Instant {
         Instant::now() + *self.moved.borrow()
@@ -37,7 +46,9 @@ impl Clock {
 
     /// Wall-clock time, for what people read.
     pub fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now().saturating_add(*self.moved.borrow()).unwrap_or(jiff::Timestamp::MAX)
+        let turned = *self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = jiff::Timestamp::now().saturating_add(*self.moved.borrow());
+        now.and_then(|now| now.saturating_add(turned)).unwrap_or(jiff::Timestamp::MAX)
     }
 
     /// Wall-clock time as status fields have it: RFC 3339 in whole seconds.

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod clock;
+pub(crate) mod lanes;
 pub mod queue;
 pub mod requests;
 pub mod server;

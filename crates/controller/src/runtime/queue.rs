@@ -108,6 +108,18 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         }
     }
 
+    /// Runs a key after a while, unless something asks for it before.
+    pub fn add_later(&self, key: K, delay: Duration) {
+        let at = self.clock.instant() + delay;
+        let mut state = self.state();
+        if state.dirty.contains_key(&key) || state.running.contains_key(&key) {
+            return;
+        }
+        state.schedule(key, at);
+        drop(state);
+        self.changed.notify_one();
+    }
+
     /// The next key to run. It counts as running until [`Queue::done`].
     pub async fn next(&self) -> K {
         loop {
@@ -249,6 +261,20 @@ mod tests {
         queue.done(&"a", Requeue::After(Duration::from_secs(3600)));
         clock.advance(Duration::from_secs(3600));
         assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test]
+    async fn what_is_added_for_later_comes_later_unless_it_is_asked_for() {
+        let (clock, queue) = queue();
+        queue.add_later("a", Duration::from_secs(60));
+        queue.add_later("b", Duration::from_secs(60));
+        queue.add("b", "");
+        assert_eq!(queue.next().await, "b");
+        queue.add_later("b", Duration::ZERO);
+        queue.done(&"b", Requeue::OnChange);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(queue.next().await, "a");
+        assert!(queue.state().due.is_empty());
     }
 
     /// What is asked of a run's report, and how long that takes, does not move the next run.

@@ -144,6 +144,7 @@ fn the_operator_understands_every_flag() {
          \"requeueDependency\": \"5s\", \"noCrossNamespaceRefs\": true, \"logLevel\": \"debug\", \
          \"logEncoding\": \"console\", \"watchAllNamespaces\": false, \
          \"defaultServiceAccount\": \"tenant\", \"artifactRetentionRecords\": 7, \
+         \"eventsAddr\": \"http://notifier.test/\", \
          \"extraArgs\": [\"--storage-addr=:9191\"]}",
     ]));
     assert_eq!(args.controllers.len(), 1);
@@ -152,6 +153,8 @@ fn the_operator_understands_every_flag() {
     assert!(args.no_cross_namespace_refs && !args.watch_all_namespaces);
     assert_eq!(args.kustomization.default_service_account, "tenant");
     assert_eq!(args.artifact_retention_records, 7);
+    let address = args.events_addr.as_ref().map(ToString::to_string);
+    assert_eq!(address.as_deref(), Some("http://notifier.test/"));
     assert_eq!(args.storage_addr.port(), 9191);
 }
 

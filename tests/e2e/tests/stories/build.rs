@@ -29,6 +29,23 @@ async fn hidden_directories_are_built_unless_the_source_leaves_them_out() {
     assert!(text.ends_with("/.hidden/ci.yaml: missing Resource metadata"), "{text}");
 }
 
+/// ks D05: an object of an overlay that says no apiVersion.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overlay_without_an_api_version_is_refused() {
+    let story = synced("misspelt", &[("cm.yaml", CONFIG_MAP)], json!({})).await;
+    let bad = CONFIG_MAP.replace("apiVersion", "piVersion");
+    let root = "resources: [base, more.yaml]\n";
+    let files = [
+        ("kustomization.yaml", root),
+        ("more.yaml", bad.as_str()),
+        ("base/kustomization.yaml", "resources: [cm.yaml]\n"),
+        ("base/cm.yaml", CONFIG_MAP),
+    ];
+    let text = refusal(&story, &files, "BuildFailed").await;
+    assert!(text.contains("more.yaml") || text.contains("piVersion"), "{text}");
+    assert!(story.get("ConfigMap", "cm").await.is_some());
+}
+
 /// ks E07, E18: a number where a text belongs is refused and named; quotes make it a text. The other
 /// labels of the manifest are not lost on the way.
 #[tokio::test(flavor = "multi_thread")]
