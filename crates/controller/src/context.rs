@@ -100,6 +100,8 @@ pub struct Context {
     pub begun: Begun,
     /// OCIRepositories that have said that nothing is new since something was.
     pub quiet: Mutex<HashSet<Key>>,
+    /// Kustomizations that have given their source a moment to be fetched.
+    pub patient: Mutex<HashSet<Key>>,
     /// When a registry last gave notice of a push to the source of an OCIRepository.
     pub noticed: Mutex<HashMap<Key, Instant>>,
     /// The clouds that sources log in to.
@@ -109,6 +111,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// A Kustomization has got what it waited for, or is gone.
+    pub fn end_patience(&self, kustomization: &Key) {
+        self.patient.lock().unwrap_or_else(PoisonError::into_inner).remove(kustomization);
+    }
+
     /// Whether an OCIRepository has already said that nothing is new; from now on it has, unless
     /// there is `fresh` content (decisions.md, ArtifactUpToDate event).
     pub fn is_quiet(&self, source: &Key, fresh: bool) -> bool {

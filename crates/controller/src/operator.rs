@@ -193,6 +193,7 @@ fn context(
         waiting: Waiting::default(),
         begun: Begun::default(),
         quiet: std::sync::Mutex::default(),
+        patient: std::sync::Mutex::default(),
         noticed: std::sync::Mutex::default(),
         foreign: Foreign::default(),
         remote: remote(args)?,

@@ -58,6 +58,7 @@ pub(crate) async fn reconcile(context: &Arc<Context>, key: &Key, slot: &mut Slot
         context.memories.forget(key);
         context.waiting.end(key);
         context.begun.forget(key);
+        context.end_patience(key);
         return Requeue::OnChange;
     };
     if object.metadata.deletion_timestamp.is_some() {
@@ -142,6 +143,7 @@ async fn advance(
         }
         None => context.waiting.end(key),
     }
+    context.end_patience(key);
     context.begun.with(key, &artifact.revision, &artifact.digest);
     let run = begin(&object, &request, &artifact);
     let stored = entries(&status);

@@ -1,5 +1,8 @@
 //! Where a Kustomization's artifact comes from (kustomization.md, 3 steps 6 and 7).
 
+use std::sync::PoisonError;
+use std::time::Duration;
+
 use api::duration::GoDuration;
 use api::kustomization::SourceKind;
 use api::oci_repository::{Artifact, OCIRepositoryStatus};
@@ -83,9 +86,28 @@ pub(super) fn find(context: &Context, key: &Key, request: &Request) -> Result<Ar
     status.and_then(|status| status.artifact).ok_or(Obstacle::NoArtifact)
 }
 
+/// How long a source that is being fetched is given before it is said to offer nothing: its artifact
+/// wakes who waits for it.
+const FETCH_TIME: Duration = Duration::from_millis(500);
+
 impl Obstacle {
+    /// Whether it may be gone in a moment, and nobody need be told: our own source half is at work on
+    /// the source. Each Kustomization waits for that once.
+    fn may_pass(&self, end: &End<'_>, source: &Source) -> bool {
+        let Context { settings, sources, patient, .. } = &**end.context;
+        let is_fetched = matches!(self, Self::NoArtifact)
+            && settings.sources.served_here
+            && source.kind == SourceKind::OCIRepository
+            && sources.queue.is_busy(&source.key);
+        let key = Key::of(&end.object);
+        is_fetched && patient.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+    }
+
     /// Reports it, and says when the run is tried again.
     pub(super) async fn report(self, end: &End<'_>, request: &Request) -> kube::Result<Requeue> {
+        if self.may_pass(end, &request.source) {
+            return Ok(Requeue::After(FETCH_TIME));
+        }
         let Source { kind, key: source } = &request.source;
         let kind = kind.name();
         let (message, retry) = match self {

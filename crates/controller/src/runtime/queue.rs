@@ -199,6 +199,12 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         }
     }
 
+    /// Whether a key runs, or waits to run now.
+    pub fn is_busy(&self, key: &K) -> bool {
+        let state = self.state();
+        state.running.contains_key(key) || state.dirty.contains_key(key)
+    }
+
     /// How many keys wait to run now.
     pub fn depth(&self) -> usize {
         self.state().ready.len()
@@ -246,6 +252,7 @@ mod tests {
         queue.add("a", "one");
         queue.add("a", "two");
         assert_eq!(queue.next().await, "a");
+        assert!(queue.is_busy(&"a") && !queue.is_busy(&"b"));
         queue.add("a", "OCIRepository/ns/src");
         assert_eq!(queue.depth(), 0);
         assert_eq!(queue.superseded(&"a").await, "OCIRepository/ns/src");

@@ -111,6 +111,23 @@ async fn a_run_asks_for_no_more_than_it_must() {
     assert_eq!(maps.iter().filter(|asked| asked.verb == "DRYRUN").count(), 1, "{maps:#?}");
 }
 
+/// What is created together with its source says nothing of it while it is fetched: the finalizer, the
+/// inventory, the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_being_fetched_is_no_news() {
+    let (story, recorder) = Story::overheard("together", &[]).await;
+    story.push("latest", &[("cm.yaml", CONFIG_MAP)]);
+    story.apply(&story.source(json!({}))).await;
+    let is_begun = |source: &Value| source["metadata"]["finalizers"].is_array();
+    story.wait("OCIRepository", "src", "begun", is_begun).await;
+    recorder.take();
+    story.apply(&story.kustomization("k", json!({}))).await;
+    story.wait_ready("Kustomization", "k").await;
+    let asked = recorder.take();
+    let written = asked.iter().filter(|asked| asked.path.contains("/kustomizations/k"));
+    assert_eq!(written.count(), 3, "{asked:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_asks_for_what_changes() {
     let (story, recorder, _) = applied("change").await;
