@@ -45,7 +45,8 @@ pub struct Args {
     /// File of the token that senders of push notices must know.
     #[arg(long, requires = "webhook_addr")]
     pub webhook_token_file: Option<PathBuf>,
-    /// Objects of a kind that are worked on at once.
+    /// Objects of a kind that are worked on at once; of Kustomizations that is how many are built, and
+    /// four times as many are applied.
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent: u16,
     /// OCIRepositories that are worked on at once; as many as of the other kind when not given.

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::objects::Objects;
 use crate::runtime::cache::Key;
 use crate::runtime::clock::Clock;
+use crate::runtime::slots::Slots;
 
 /// Parsed flags that reconciles read.
 #[derive(Clone, Debug)]
@@ -88,6 +89,8 @@ pub struct Context {
     pub remote: Option<Remote>,
     /// Kustomizations.
     pub kustomizations: Objects,
+    /// How many Kustomizations are applied at once, after their builds.
+    pub applies: Slots,
     /// Where happenings go.
     pub events: Events,
     /// What is measured.

@@ -40,6 +40,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long another controller's artifact server may take to take a connection, and to send more.
 const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Kustomizations that are applied at once, for each that is built: an apply waits for the API server
+/// most of the time, and bounds its own requests (`--concurrent-ssa`).
+const APPLIES_PER_BUILD: usize = 4;
 /// Moves of objects that wait to be looked at; what is beyond is found by the next run.
 const NEWS_MAX: usize = 4096;
 
@@ -205,6 +208,7 @@ fn context(
         client,
         sources,
         kustomizations,
+        applies: Slots::new(APPLIES_PER_BUILD * usize::from(args.concurrent)),
     })
 }
 

@@ -95,6 +95,7 @@ pub(super) async fn converge(
     let opened = attempt.request.destination.open(attempt.context, attempt.key).await;
     let reach = opened.map_err(Failure::NoCluster)?;
     let rendered = build(attempt, files).await?;
+    attempt.slot.change(&attempt.context.applies).await;
     if is_only_detecting(attempt.context, &attempt.object) {
         return attempt.preview(&reach, rendered).await.map(Done::Detected);
     }
