@@ -107,6 +107,7 @@ pub(super) async fn converge(
 async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, Failure> {
     let mut request = attempt.request.render.clone();
     if let Some(post_build) = &mut request.post_build {
+        post_build.unset = attempt.context.settings.unset;
         match variables(attempt).await {
             // What the spec itself says wins over what it refers to.
             Ok(variables) => {
