@@ -116,7 +116,7 @@ async fn advance(
         }
     };
     if let Some(message) = decrypt::closed_gate(context, &request) {
-        return end.gate_closed(message).await;
+        return end.denied("FeatureGateDisabled", message).await;
     }
     let artifact = match source::find(context, key, &request) {
         Ok(artifact) => artifact,
@@ -269,11 +269,11 @@ impl End<'_> {
         Ok(Requeue::OnChange)
     }
 
-    async fn gate_closed(&self, message: String) -> kube::Result<Requeue> {
-        let facts = ("", None);
-        let told = happening(Severity::Error, "FeatureGateDisabled", &message, facts);
+    /// Nothing is tried while the operator's settings forbid it.
+    async fn denied(&self, reason: &'static str, message: String) -> kube::Result<Requeue> {
+        let told = happening(Severity::Error, reason, &message, ("", None));
         record(self.context, &self.object, told);
-        self.write(&Outcome::GateClosed { message }).await?;
+        self.write(&Outcome::Denied { reason, message }).await?;
         Ok(Requeue::OnChange)
     }
 

@@ -96,7 +96,7 @@ impl Obstacle {
         let (message, retry) = match self {
             Self::AccessDenied(why) => {
                 let text = format!("can't access '{kind}/{source}', {why}");
-                return end.stalled("AccessDenied", &text, "").await;
+                return end.denied("AccessDenied", text).await;
             }
             Self::Hidden(why) => {
                 (format!("unable to get source '{source}': {why}"), request.retry_interval)
