@@ -218,7 +218,8 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
             let retry = context.settings.requeue_dependency;
             let text = api::duration::GoDuration::from(retry);
             let message = format!("Source is not ready, artifact not found, retrying in {text}");
-            end.write(&Outcome::NotStarted { reason: "ArtifactFailed", message }).await?;
+            let (reason, unhealthy) = ("ArtifactFailed", None);
+            end.write(&Outcome::Failed { run, reason, message, duration, unhealthy }).await?;
             Ok(Requeue::After(retry))
         }
         Err(Failure::Canceled { cause }) => {
