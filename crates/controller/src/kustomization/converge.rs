@@ -223,8 +223,9 @@ async fn apply(
 /// How the objects of a run are applied.
 pub(super) fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> {
     let (request, flags) = (attempt.request, &attempt.context.settings);
+    // The log of what was applied before follows, and is empty (kustomization.md, 9.7).
     let ignored = Rules::new(&request.ignore)
-        .map_err(|error| Failure::new("ReconciliationFailed", &error))?;
+        .map_err(|error| Failure::new("ReconciliationFailed", &format!("{error}\n")))?;
     let override_managers = flags.override_managers.clone();
     Ok(apply::execute::Settings {
         concurrency: flags.concurrent_ssa,
