@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
 use apply::preview::Preview;
-use apply::prune::prune;
+use apply::prune::Pruning;
 use apply::wait::{Awaited, FailFast, State, Unhealthy};
 use apply::{Knowledge, KubeCluster, Reach, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -316,6 +316,7 @@ async fn prune_stale(
     attempt.run.inventory = Some(applied.entries.clone());
     let stale = stale(&attempt.stored, &applied.entries);
     if !attempt.request.prune || stale.is_empty() {
+        attempt.remembered.leaving.clear();
         return Ok(());
     }
     if let Err(blocked) = attempt.guard(&stale, applied.entries.len()) {
@@ -323,8 +324,15 @@ async fn prune_stale(
         return Err(blocked);
     }
     let owner = owner(attempt.key);
-    let concurrency = attempt.context.settings.concurrent_ssa;
-    let pruned = prune(reach.cluster.as_ref(), &reach.watches, stale, &owner, concurrency).await;
+    let pruning = Pruning {
+        cluster: reach.cluster.as_ref(),
+        watches: &reach.watches,
+        owner: &owner,
+        concurrency: attempt.context.settings.concurrent_ssa,
+        told: &attempt.remembered.leaving,
+    };
+    let pruned = pruning.prune(stale).await;
+    attempt.remembered.leaving = pruned.leaving();
     let kept: Vec<Entry> = pruned.terminating.into_iter().chain(pruned.failed).collect();
     attempt.run.inventory = Some(union(&applied.entries, &kept));
     if !pruned.errors.is_empty() {
