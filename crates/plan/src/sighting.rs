@@ -5,7 +5,6 @@ use manifest::{Object, Value};
 
 use crate::digest::{Hasher, Sum};
 use crate::markers;
-use crate::ownership::{OWNER_NAME, OWNER_NAMESPACE};
 use crate::prune::Owner;
 
 /// Which state of which incarnation of an object was seen.
@@ -35,10 +34,9 @@ pub struct Sighting {
 impl Sighting {
     /// What an object's metadata says; its other parts, where there are any, do not matter.
     pub fn of(live: &Object) -> Self {
-        let label = |key: &str| live.label(key).unwrap_or_default().to_owned();
         Self {
             mark: Mark::of(live),
-            owner: Owner { name: label(OWNER_NAME), namespace: label(OWNER_NAMESPACE) },
+            owner: Owner::of(live),
             is_kept: markers::is_kept(live),
             is_terminating: live.at(&["metadata", "deletionTimestamp"]).is_some(),
         }

@@ -202,7 +202,8 @@ async fn apply(
     let planned = stages.planned();
     let result = run_stages(attempt, reach, &mut stages, &planned).await;
     attempt.remembered.memory = stages.knowledge.memory;
-    let applied = stages.applied;
+    let mut applied = stages.applied;
+    attempt.tell_owners(std::mem::take(&mut applied.taken));
     if let Err(failure) = result {
         if attempt.run.inventory.is_some() {
             attempt.run.inventory = Some(union(&applied.entries, &attempt.stored));

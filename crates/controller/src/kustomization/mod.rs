@@ -13,6 +13,7 @@ mod health;
 mod key_services;
 mod keyring;
 mod memories;
+mod owners;
 mod prune_guard;
 mod reach;
 mod remotes;

@@ -15,6 +15,7 @@ mod health;
 mod identity;
 mod kills;
 mod migration;
+mod owners;
 mod pods;
 mod process;
 mod prune;
