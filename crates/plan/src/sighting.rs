@@ -6,6 +6,7 @@ use manifest::{Object, Value};
 use crate::digest::{Hasher, Sum};
 use crate::markers;
 use crate::prune::Owner;
+use crate::reports::{asked, is_report, managers};
 
 /// Which state of which incarnation of an object was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,22 +62,11 @@ impl Mark {
         for key in ["deletionTimestamp", "finalizers", "ownerReferences"] {
             hasher.value(part(key).unwrap_or(&Value::Null));
         }
-        let managers = part("managedFields").and_then(Value::as_list).unwrap_or_default();
-        let (reports, own): (Vec<_>, Vec<_>) = managers.iter().partition(|entry| is_report(entry));
-        for entry in &own {
+        for entry in managers(live.value()).iter().filter(|entry| !is_report(entry)) {
             hasher.value(entry);
         }
         for key in ["labels", "annotations"] {
-            let map = part(key).and_then(Value::as_map);
-            let pairs = map.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
-            let field = format!("f:{key}");
-            let sets = |entry: &&Value, name: &str| {
-                entry.at(&["fieldsV1", "f:metadata", &field, &format!("f:{name}")]).is_some()
-            };
-            hasher.pairs(pairs.filter(|(name, _)| {
-                !reports.iter().any(|entry| sets(entry, name))
-                    || own.iter().any(|entry| sets(entry, name))
-            }));
+            hasher.pairs(asked(live.value(), key));
         }
         Self { uid: text("uid"), version: text("resourceVersion"), sum: hasher.finish() }
     }
@@ -94,9 +84,4 @@ impl Mark {
             (Ok(this), Ok(than)) if this < than
         )
     }
-}
-
-/// Whether an entry of the managed fields belongs to somebody who writes through a subresource.
-fn is_report(entry: &Value) -> bool {
-    entry.get("subresource").and_then(Value::as_str).is_some_and(|name| !name.is_empty())
 }
