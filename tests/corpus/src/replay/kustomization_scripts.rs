@@ -41,6 +41,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
             Step(0),
             Settled,
             Step(1),
+            Applied,
             Push(&[1], ""),
             Step(2),
             See("01-after-v2"),
