@@ -8,7 +8,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use manifest::{GroupKind, Object, ObjectId, Value};
 use plan::health::Judge;
 use plan::inventory::Entry;
-use plan::ownership::takeover;
+use plan::ownership::{former_owner, takeover};
+use plan::prune::Owner;
 use plan::stage::rank;
 use plan::{Action, DryRun, Field, Known, Mark, Observed, Plan, Policy, Stage, Step};
 
@@ -51,6 +52,8 @@ pub struct Applied {
     pub targets: Vec<Target>,
     /// How they were when they were last seen.
     pub states: BTreeMap<ObjectId, State>,
+    /// The objects that bore somebody else's labels until now, and whose.
+    pub taken: BTreeMap<ObjectId, Owner>,
 }
 
 /// The stages of one apply. Its caller drives it, so that it can write the inventory ahead and
@@ -60,6 +63,8 @@ pub struct Stages<'a, C, T> {
     timer: &'a T,
     settings: Settings,
     rest: std::vec::IntoIter<(Stage, Vec<Object>)>,
+    /// The objects of the stage that bear somebody else's labels, and whose.
+    foreign: BTreeMap<ObjectId, Owner>,
     /// What has been applied so far.
     pub applied: Applied,
     /// What need not be asked for.
@@ -71,7 +76,8 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
     pub fn new(cluster: &'a C, timer: &'a T, objects: Vec<Object>, settings: Settings) -> Self {
         let rest = plan::stages(objects, &settings.custom_kinds).into_iter();
         let (applied, knowledge) = (Applied::default(), Knowledge::default());
-        Self { cluster, timer, settings, rest, applied, knowledge }
+        let foreign = BTreeMap::new();
+        Self { cluster, timer, settings, rest, foreign, applied, knowledge }
     }
 
     /// Every object that is still to come, in apply order, as the inventory will have it.
@@ -87,6 +93,10 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
             observe(self.cluster, objects, policy, &self.knowledge, *concurrency).await?;
         for (object, observed) in &observed {
             self.note(object, observed).await;
+            if let Observed::Present { live, .. } = observed {
+                let owner = former_owner(object, live);
+                self.foreign.extend(owner.map(|owner| (object.id(), owner)));
+            }
         }
         let known: Vec<_> =
             observed.iter().map(|pair| known(pair, &self.settings.policy)).collect();
@@ -136,8 +146,10 @@ impl<'a, C: Cluster, T: Timer> Stages<'a, C, T> {
                 self.knowledge.memory.insert(desired.id(), known);
             }
         }
+        let mut foreign = std::mem::take(&mut self.foreign);
         for step in plan.steps.iter().filter(|step| step.action.writes()) {
             self.applied.changes.push(step.to_string());
+            self.applied.taken.extend(foreign.remove_entry(&step.object.id()));
             if let Action::Configure { fields, .. } = &step.action
                 && !fields.is_empty()
             {

@@ -7,15 +7,16 @@ use std::time::Duration;
 use api::duration::GoDuration;
 use artifact::Limits;
 use artifact::digest::Algorithm;
-use clap::{Parser, ValueEnum};
+use clap::{Arg, ArgAction, Parser, ValueEnum, value_parser};
+use render::substitute::Unset;
 
-use crate::gates::{Gate, OBJECT_LEVEL_IDENTITY};
+use crate::gates::{Gate, OBJECT_LEVEL_IDENTITY, STRICT_SUBSTITUTION};
 use crate::guards::Guards;
 use crate::kustomization::KustomizationArgs;
 
 /// Follows OCI artifacts and keeps what they hold applied to the cluster.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "sluice-controller", version)]
+#[command(name = "sluice-controller", version, mut_args = switch)]
 pub struct Args {
     /// Which halves run in this process. The Kustomization half reads artifacts from this process's
     /// storage only: alone, it works on a storage that a source half of ours fills.
@@ -123,7 +124,7 @@ pub struct Args {
     #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "sluice-system")]
     pub runtime_namespace: String,
     /// Watches all namespaces, not only the operator's own.
-    #[arg(long, default_value = "true", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub watch_all_namespaces: bool,
     /// What is logged: trace, debug, info or error.
     #[arg(long, default_value = "info")]
@@ -199,6 +200,20 @@ fn events_address(text: &str) -> Result<EventsAddress, String> {
     }
 }
 
+/// A flag that is on or off is written as Go's flags are: `--flag`, `--flag=true` or `--flag=false`.
+fn switch(flag: Arg) -> Arg {
+    if !matches!(flag.get_action(), ArgAction::SetTrue) {
+        return flag;
+    }
+    flag.action(ArgAction::Set)
+        .value_parser(value_parser!(bool))
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .default_value("false")
+        .hide_default_value(true)
+}
+
 fn algorithm(name: &str) -> Result<Algorithm, String> {
     name.parse().map_err(|_| "give one of sha1, sha256, sha384, sha512, blake3".into())
 }
@@ -258,6 +273,12 @@ impl Args {
         std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".into())
     }
 
+    /// What becomes of a variable that is not set and has no default.
+    pub fn unset(&self) -> Unset {
+        let is_closed = |gate: &Gate| gate.name == STRICT_SUBSTITUTION && !gate.on;
+        if self.feature_gates.iter().any(is_closed) { Unset::Empty } else { Unset::Refused }
+    }
+
     /// The host that addresses of artifacts start with (ocirepository.md, 12).
     pub fn advertised_host(&self) -> String {
         if !self.storage_adv_addr.is_empty() {
@@ -304,5 +325,33 @@ mod tests {
         ] {
             assert_eq!(refusal(flag), "-");
         }
+    }
+
+    /// Scenario E04.
+    #[test]
+    fn unset_variables_are_refused_unless_a_gate_is_closed() {
+        let unset = |gates: &str| {
+            let args = ["sluice-controller".to_owned(), format!("--feature-gates={gates}")];
+            Args::try_parse_from(args).ok().map(|args| args.unset())
+        };
+        assert_eq!(unset("ExternalArtifact=true"), Some(Unset::Refused));
+        assert_eq!(unset("StrictPostBuildSubstitutions=true"), Some(Unset::Refused));
+        assert_eq!(unset("StrictPostBuildSubstitutions=false"), Some(Unset::Empty));
+    }
+
+    #[test]
+    fn switches_are_written_as_flags_of_go_are() {
+        let is_on = |flags: &[&str]| {
+            let args = Args::try_parse_from(["sluice-controller"].iter().chain(flags)).ok()?;
+            let (refs, exec) =
+                (args.no_cross_namespace_refs, args.kustomization.insecure_kubeconfig_exec);
+            Some((refs, exec, args.guards.detect_only))
+        };
+        assert_eq!(is_on(&[]), Some((false, false, false)));
+        let written =
+            ["--no-cross-namespace-refs", "--insecure-kubeconfig-exec=true", "--detect-only=false"];
+        assert_eq!(is_on(&written), Some((true, true, false)));
+        assert_eq!(is_on(&["--no-cross-namespace-refs=yes"]), None);
+        assert_eq!(is_on(&["--no-cross-namespace-refs", "true"]), None, "nor would Go take it");
     }
 }

@@ -8,6 +8,7 @@ use apply::Clusters;
 use apply::wait::FailFast;
 use manifest::GroupKind;
 use remote::Remote;
+use render::substitute::Unset;
 use tokio::time::Instant;
 
 use crate::args::Args;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub additive_ready_expr: bool,
     /// What a failed object does to the wait for others.
     pub fail_fast: FailFast,
+    /// What becomes of a variable that is not set and has no default.
+    pub unset: Unset,
     /// Account used when a Kustomization names none; none when empty.
     pub default_service_account: String,
     /// How long old artifacts are kept, and how many.
@@ -145,6 +148,7 @@ impl Settings {
             object_level_identity: args.object_level_identity(),
             source_default_service_account: args.source_default_service_account.clone(),
             additive_ready_expr: args.gate(ADDITIVE_READY_EXPR),
+            unset: args.unset(),
             fail_fast: if args.gate(NO_FAIL_FAST) { FailFast::Off } else { FailFast::On },
             default_service_account: args.kustomization.default_service_account.clone(),
             default_kubeconfig_service_account: args

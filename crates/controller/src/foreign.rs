@@ -13,6 +13,16 @@ use crate::runtime::cache::Cache;
 pub const KINDS: [SourceKind; 3] =
     [SourceKind::GitRepository, SourceKind::Bucket, SourceKind::ExternalArtifact];
 
+/// What a kind of source is called in addresses.
+pub fn plural(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::OCIRepository => "ocirepositories",
+        SourceKind::GitRepository => "gitrepositories",
+        SourceKind::Bucket => "buckets",
+        SourceKind::ExternalArtifact => "externalartifacts",
+    }
+}
+
 /// The objects of one kind that another controller serves.
 pub struct Kind {
     /// Which kind.
@@ -36,13 +46,7 @@ impl Kind {
             version: "v1".into(),
             api_version: "source.toolkit.fluxcd.io/v1".into(),
             kind: self.source.name().into(),
-            plural: match self.source {
-                SourceKind::OCIRepository => "ocirepositories",
-                SourceKind::GitRepository => "gitrepositories",
-                SourceKind::Bucket => "buckets",
-                SourceKind::ExternalArtifact => "externalartifacts",
-            }
-            .into(),
+            plural: plural(self.source).into(),
         }
     }
 

@@ -12,12 +12,19 @@ pub const ADDITIVE_READY_EXPR: &str = "AdditiveCELDependencyCheck";
 /// Has a wait for health go on although something has failed, while others may still become healthy.
 pub const NO_FAIL_FAST: &str = "DisableFailFastBehavior";
 
+/// Has a source be read from the API server for each run; ours is told of every change, and only says
+/// that there is none as the API server does.
+pub const DIRECT_SOURCE: &str = "DirectSourceFetch";
+
+/// Has a variable that is not set and has no default fail the build; open by default.
+pub const STRICT_SUBSTITUTION: &str = "StrictPostBuildSubstitutions";
+
 /// The names, and the only value that is acted on where there is only one.
 const GATES: [(&str, Option<bool>); 12] = [
     (ADDITIVE_READY_EXPR, None),
     ("CacheSecretsAndConfigMaps", None),
     ("CancelHealthCheckOnNewRevision", None),
-    ("DirectSourceFetch", None),
+    (DIRECT_SOURCE, None),
     ("DisableConfigWatchers", None),
     (NO_FAIL_FAST, None),
     ("DisableStatusPollerCache", None),
@@ -25,7 +32,7 @@ const GATES: [(&str, Option<bool>); 12] = [
     ("GroupChangeLog", None),
     ("MigrateAPIVersion", Some(false)),
     (OBJECT_LEVEL_IDENTITY, None),
-    ("StrictPostBuildSubstitutions", Some(true)),
+    (STRICT_SUBSTITUTION, None),
 ];
 
 /// One gate, as `Name=true` or `Name=false`.

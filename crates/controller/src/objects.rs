@@ -103,8 +103,7 @@ impl Objects {
 
     /// Writes the difference between an object's status and `status`; nothing when there is none.
     ///
-    /// Conditions of types other than `owned` stay as whoever wrote them last left them, also when
-    /// that happened meanwhile.
+    /// What others have written meanwhile stays, and so do conditions of types other than `owned`.
     pub async fn write_status<S: Serialize>(
         &self,
         object: &Arc<DynamicObject>,
@@ -116,9 +115,10 @@ impl Objects {
         let api = self.api(&Key::of(object));
         let name = object.metadata.name.as_deref().unwrap_or_default();
         for attempt in 0.. {
-            let mut target = wanted.clone();
-            keep_foreign_conditions(&mut target, &base.data["status"], owned);
-            let Some(change) = difference(&base.data["status"], &target) else { return Ok(base) };
+            let (known, stored) = (&object.data["status"], &base.data["status"]);
+            let Some(change) = change(known, wanted.clone(), stored, owned) else {
+                return Ok(base);
+            };
             let patch = json!({
                 "metadata": {
                     "uid": base.metadata.uid,
@@ -201,6 +201,13 @@ fn keep_foreign_conditions(target: &mut Value, stored: &Value, owned: &[&str]) {
     }
 }
 
+/// The JSON merge patch that makes the status that was `known` the `wanted` one, where `stored` is
+/// there now.
+fn change(known: &Value, mut wanted: Value, stored: &Value, owned: &[&str]) -> Option<Value> {
+    keep_foreign_conditions(&mut wanted, stored, owned);
+    difference(known, &wanted)
+}
+
 /// The JSON merge patch that turns `from` into `to`; `None` when they are equal.
 fn difference(from: &Value, to: &Value) -> Option<Value> {
     let (Value::Object(from), Value::Object(to)) = (from, to) else {
@@ -239,6 +246,15 @@ mod tests {
         let to = json!({"a": 1, "b": {"c": 3, "d": 2}, "new": []});
         assert_eq!(difference(&from, &to), Some(json!({"b": {"c": 3}, "new": [], "gone": null})));
         assert_eq!(difference(&from, &from), None);
+    }
+
+    #[test]
+    fn what_others_write_meanwhile_stays() {
+        let known = json!({"artifact": "a", "handled": "1"});
+        let wanted = json!({"artifact": "a", "handled": "2"});
+        let stored = json!({"artifact": "b", "handled": "1", "conditions": [{"type": "Theirs"}]});
+        let theirs = json!({"handled": "2", "conditions": [{"type": "Theirs"}]});
+        assert_eq!(change(&known, wanted, &stored, &["Ready"]), Some(theirs));
     }
 
     #[test]

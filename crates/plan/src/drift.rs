@@ -10,6 +10,7 @@ use manifest::{Object, Value};
 
 use crate::digest::{Hasher, Sum};
 use crate::managed::changed_by;
+use crate::reports::asked;
 
 /// The parts of the metadata that count.
 const METADATA: [&str; 2] = ["labels", "annotations"];
@@ -19,17 +20,15 @@ fn counts(key: &str) -> bool {
     !["metadata", "status", "apiVersion", "kind"].contains(&key)
 }
 
-/// The digest of everything that counts: two objects between which [`fields`] finds no difference
-/// have the same.
+/// The digest of everything that counts: two states of an object between which [`fields`] finds no
+/// difference have the same, and so have two that differ in what controllers report only.
 pub(crate) fn content(object: &Value) -> Sum {
     let mut hasher = Hasher::default();
     let root = object.as_map().into_iter().flatten();
     let parts = root.map(|(key, value)| (key.as_str(), value));
     hasher.pairs(parts.filter(|(key, _)| counts(key)));
     for part in METADATA {
-        let map = object.at(&["metadata", part]).and_then(Value::as_map);
-        let pairs = map.into_iter().flatten();
-        hasher.pairs(pairs.map(|(key, value)| (key.as_str(), value)));
+        hasher.pairs(asked(object, part));
     }
     hasher.finish()
 }

@@ -27,6 +27,7 @@ mod normalize;
 pub mod ownership;
 mod prepare;
 pub mod prune;
+mod reports;
 mod sighting;
 pub mod stage;
 

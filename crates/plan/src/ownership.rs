@@ -2,6 +2,8 @@
 
 use manifest::{Map, Object, Value};
 
+use crate::prune::Owner;
+
 /// Field manager of everything that we apply; the one that Flux uses, so that both agree on who
 /// owns a field.
 pub const APPLY_MANAGER: &str = "kustomize-controller";
@@ -19,6 +21,12 @@ const LEFT_BEHIND: [&str; 3] = [
 ];
 /// The label of the same kind.
 const LEFT_BEHIND_LABEL: &str = "fluxcd.io/sync-gc-mark";
+
+/// Whose an object is that an apply makes somebody else's.
+pub fn former_owner(desired: &Object, live: &Object) -> Option<Owner> {
+    let former = Owner::of(live);
+    (!former.name.is_empty() && former != Owner::of(desired)).then_some(former)
+}
 
 /// The JSON patch that makes us the owner of what kubectl and our own former updates own, or
 /// `None` when there is nothing to take over.

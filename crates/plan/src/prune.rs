@@ -1,18 +1,27 @@
 //! What to delete of what left the source, and what to leave (kustomization.md, 10).
 
-use manifest::ObjectId;
+use manifest::{Object, ObjectId};
 
 use crate::inventory::Entry;
+use crate::ownership::{OWNER_NAME, OWNER_NAMESPACE};
 use crate::sighting::Sighting;
 use crate::stage::rank;
 
 /// Who a Kustomization is, on the labels of its objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// Its name.
     pub name: String,
     /// Its namespace.
     pub namespace: String,
+}
+
+impl Owner {
+    /// Whom an object's labels name; nobody has no name.
+    pub fn of(object: &Object) -> Self {
+        let label = |key: &str| object.label(key).unwrap_or_default().to_owned();
+        Self { name: label(OWNER_NAME), namespace: label(OWNER_NAMESPACE) }
+    }
 }
 
 /// What is to be done with one object that left the source.

@@ -5,8 +5,8 @@ use manifest::{Object, Value};
 
 use crate::digest::{Hasher, Sum};
 use crate::markers;
-use crate::ownership::{OWNER_NAME, OWNER_NAMESPACE};
 use crate::prune::Owner;
+use crate::reports::{asked, is_report, managers};
 
 /// Which state of which incarnation of an object was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,9 @@ pub struct Sighting {
 impl Sighting {
     /// What an object's metadata says; its other parts, where there are any, do not matter.
     pub fn of(live: &Object) -> Self {
-        let label = |key: &str| live.label(key).unwrap_or_default().to_owned();
         Self {
             mark: Mark::of(live),
-            owner: Owner { name: label(OWNER_NAME), namespace: label(OWNER_NAMESPACE) },
+            owner: Owner::of(live),
             is_kept: markers::is_kept(live),
             is_terminating: live.at(&["metadata", "deletionTimestamp"]).is_some(),
         }
@@ -63,22 +62,11 @@ impl Mark {
         for key in ["deletionTimestamp", "finalizers", "ownerReferences"] {
             hasher.value(part(key).unwrap_or(&Value::Null));
         }
-        let managers = part("managedFields").and_then(Value::as_list).unwrap_or_default();
-        let (reports, own): (Vec<_>, Vec<_>) = managers.iter().partition(|entry| is_report(entry));
-        for entry in &own {
+        for entry in managers(live.value()).iter().filter(|entry| !is_report(entry)) {
             hasher.value(entry);
         }
         for key in ["labels", "annotations"] {
-            let map = part(key).and_then(Value::as_map);
-            let pairs = map.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
-            let field = format!("f:{key}");
-            let sets = |entry: &&Value, name: &str| {
-                entry.at(&["fieldsV1", "f:metadata", &field, &format!("f:{name}")]).is_some()
-            };
-            hasher.pairs(pairs.filter(|(name, _)| {
-                !reports.iter().any(|entry| sets(entry, name))
-                    || own.iter().any(|entry| sets(entry, name))
-            }));
+            hasher.pairs(asked(live.value(), key));
         }
         Self { uid: text("uid"), version: text("resourceVersion"), sum: hasher.finish() }
     }
@@ -96,9 +84,4 @@ impl Mark {
             (Ok(this), Ok(than)) if this < than
         )
     }
-}
-
-/// Whether an entry of the managed fields belongs to somebody who writes through a subresource.
-fn is_report(entry: &Value) -> bool {
-    entry.get("subresource").and_then(Value::as_str).is_some_and(|name| !name.is_empty())
 }

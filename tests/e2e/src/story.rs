@@ -209,6 +209,16 @@ impl Story {
         result.err().map(|error| error.to_string()).unwrap_or_default()
     }
 
+    /// What the API server makes of an object that `manager` would apply; nothing is written.
+    pub async fn try_apply(&self, manager: &str, object: &Value) -> kube::Result<Value> {
+        let part = |key: &str| object[key].as_str().unwrap();
+        let api = self.api(&format!("{}/{}", part("apiVersion"), part("kind")), &self.namespace);
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let params = PatchParams::apply(manager).dry_run();
+        let made = api.patch(name, &params, &Patch::Apply(object)).await?;
+        Ok(serde_json::to_value(made).unwrap())
+    }
+
     /// Changes an object by a merge patch, as `manager`.
     pub async fn patch_as(&self, manager: &str, kind: &str, name: &str, patch: Value) {
         let api = self.api(kind, &self.namespace);

@@ -1,5 +1,6 @@
 //! The cluster that all stories share.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -41,6 +42,20 @@ impl World {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kubectl {args:?}: {error}");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs kubectl as the admin with this on its standard input; the story ends when it fails.
+    pub fn kubectl_with(&self, args: &[&str], input: &str) {
+        let mut command = self.plane.kubectl();
+        let piped = command.args(args).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = piped.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "kubectl {args:?}");
+    }
+
+    /// The admin's kubeconfig, which holds all that it needs.
+    pub fn kubeconfig(&self) -> String {
+        std::fs::read_to_string(self.plane.admin_kubeconfig()).unwrap()
     }
 
     /// Runs kubectl as the admin and says whether it succeeded.

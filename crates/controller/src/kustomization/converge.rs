@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::kustomization::{KustomizationStatus, SubstituteKind};
 use api::oci_repository::Artifact;
 use apply::preview::Preview;
-use apply::prune::prune;
+use apply::prune::Pruning;
 use apply::wait::{Awaited, FailFast, State, Unhealthy};
 use apply::{Knowledge, KubeCluster, Reach, Stages};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -108,6 +108,7 @@ pub(super) async fn converge(
 async fn build(attempt: &mut Attempt<'_>, files: Memory) -> Result<Vec<Object>, Failure> {
     let mut request = attempt.request.render.clone();
     if let Some(post_build) = &mut request.post_build {
+        post_build.unset = attempt.context.settings.unset;
         match variables(attempt).await {
             // What the spec itself says wins over what it refers to.
             Ok(variables) => {
@@ -202,7 +203,8 @@ async fn apply(
     let planned = stages.planned();
     let result = run_stages(attempt, reach, &mut stages, &planned).await;
     attempt.remembered.memory = stages.knowledge.memory;
-    let applied = stages.applied;
+    let mut applied = stages.applied;
+    attempt.tell_owners(std::mem::take(&mut applied.taken));
     if let Err(failure) = result {
         if attempt.run.inventory.is_some() {
             attempt.run.inventory = Some(union(&applied.entries, &attempt.stored));
@@ -221,8 +223,9 @@ async fn apply(
 /// How the objects of a run are applied.
 pub(super) fn settings(attempt: &Attempt<'_>) -> Result<apply::execute::Settings, Failure> {
     let (request, flags) = (attempt.request, &attempt.context.settings);
+    // The log of what was applied before follows, and is empty (kustomization.md, 9.7).
     let ignored = Rules::new(&request.ignore)
-        .map_err(|error| Failure::new("ReconciliationFailed", &error))?;
+        .map_err(|error| Failure::new("ReconciliationFailed", &format!("{error}\n")))?;
     let override_managers = flags.override_managers.clone();
     Ok(apply::execute::Settings {
         concurrency: flags.concurrent_ssa,
@@ -313,6 +316,7 @@ async fn prune_stale(
     attempt.run.inventory = Some(applied.entries.clone());
     let stale = stale(&attempt.stored, &applied.entries);
     if !attempt.request.prune || stale.is_empty() {
+        attempt.remembered.leaving.clear();
         return Ok(());
     }
     if let Err(blocked) = attempt.guard(&stale, applied.entries.len()) {
@@ -320,8 +324,15 @@ async fn prune_stale(
         return Err(blocked);
     }
     let owner = owner(attempt.key);
-    let concurrency = attempt.context.settings.concurrent_ssa;
-    let pruned = prune(reach.cluster.as_ref(), &reach.watches, stale, &owner, concurrency).await;
+    let pruning = Pruning {
+        cluster: reach.cluster.as_ref(),
+        watches: &reach.watches,
+        owner: &owner,
+        concurrency: attempt.context.settings.concurrent_ssa,
+        told: &attempt.remembered.leaving,
+    };
+    let pruned = pruning.prune(stale).await;
+    attempt.remembered.leaving = pruned.leaving();
     let kept: Vec<Entry> = pruned.terminating.into_iter().chain(pruned.failed).collect();
     attempt.run.inventory = Some(union(&applied.entries, &kept));
     if !pruned.errors.is_empty() {

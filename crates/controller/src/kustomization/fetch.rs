@@ -20,33 +20,57 @@ use crate::context::Context;
 const PAUSE_MIN: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// Where an archive lies.
+enum Archive {
+    /// In our own store, at this path.
+    Stored(String),
+    /// In an unnamed file.
+    Downloaded(File),
+}
+
 /// Reads the files of an artifact; its digest is checked on the way.
+///
+/// Of an artifact its address counts, also where it need not be asked: its path is the store's.
 pub(super) async fn fetch(
     attempt: &mut Attempt<'_>,
     artifact: &Artifact,
 ) -> Result<Memory, Failure> {
+    let settings = &attempt.context.settings.sources;
     let is_own = attempt.request.source.kind == SourceKind::OCIRepository;
-    if is_own && attempt.context.settings.sources.served_here {
-        return stored(attempt.context, artifact).await;
-    }
     let digest = parse_digest(&artifact.digest)?;
-    let archive = download(attempt, &artifact.url).await?;
+    let archive = if is_own && settings.served_here {
+        let path = address(&artifact.url, settings)?.path().trim_start_matches('/').to_owned();
+        Archive::Stored(path)
+    } else {
+        Archive::Downloaded(download(attempt, &artifact.url).await?)
+    };
     let context = Arc::clone(attempt.context);
-    let written = artifact.digest.clone();
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let spool = context.store.spool_dir();
-        let tree = Tree::unpack_checked(archive, &digest, &context.settings.limits, &spool)?;
-        Ok(files(tree.entries()?))
-    });
-    unpacked.await.map_err(|panicked| failed(&panicked))?.map_err(|error| match error {
+    let unpacked = tokio::task::spawn_blocking(move || unpack(archive, &digest, &context)).await;
+    unpacked.map_err(|panicked| failed(&panicked))?.map(files).map_err(|error| match error {
+        missing if missing.is_missing() => Failure::ArtifactMissing,
         artifact::Error::Corrupt(_) => failed(&format!(
-            "failed to verify archive: computed digest doesn't match provided '{written}' {HINT}"
+            "failed to verify archive: computed digest doesn't match provided '{}' {HINT}",
+            artifact.digest
         )),
         other => {
             let text = artifact::text::explain(&other);
             failed(&format!("failed to extract archive {HINT}: {text}"))
         }
     })
+}
+
+fn unpack(
+    archive: Archive,
+    digest: &Digest,
+    context: &Context,
+) -> Result<artifact::Entries, artifact::Error> {
+    let (store, limits) = (&context.store, &context.settings.limits);
+    match archive {
+        Archive::Stored(path) => store.entries(&path, digest, limits),
+        Archive::Downloaded(file) => {
+            Tree::unpack_checked(file, digest, limits, &store.spool_dir())?.entries()
+        }
+    }
 }
 
 const HINT: &str = "(check whether file size exceeds max download size)";
@@ -62,21 +86,6 @@ fn parse_digest(text: &str) -> Result<Digest, Failure> {
     }
     let full = if text.contains(':') { text.to_owned() } else { format!("sha256:{text}") };
     full.parse().map_err(|error| failed(&format!("failed to verify archive: {error}")))
-}
-
-async fn stored(context: &Arc<Context>, artifact: &Artifact) -> Result<Memory, Failure> {
-    let (context, artifact) = (Arc::clone(context), artifact.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        let digest = artifact.digest.parse();
-        let digest = digest.map_err(|_| artifact::Error::Corrupt(artifact.digest.clone()))?;
-        let limits = &context.settings.limits;
-        context.store.entries(&artifact.path, &digest, limits).map(files)
-    });
-    match read.await {
-        Ok(Err(error)) if error.is_missing() => Err(Failure::ArtifactMissing),
-        Ok(result) => result.map_err(|error| failed(&artifact::text::explain(&error))),
-        Err(panicked) => Err(failed(&panicked)),
-    }
 }
 
 fn files(entries: artifact::Entries) -> Memory {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::kustomization::{DeletionPolicy, KustomizationSpec, KustomizationStatus};
 use api::well_known::{FINALIZER, RECONCILE_REQUEST};
 use apply::end::ended;
-use apply::prune::prune;
+use apply::prune::Pruning;
 use apply::{Identity, Reach};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
@@ -105,9 +105,14 @@ async fn delete_objects(
         retry
     })?;
     let Reach { cluster, watches } = reach;
-    let owner = owner(key);
-    let concurrency = context.settings.concurrent_ssa;
-    let pruned = prune(cluster.as_ref(), &watches, owned, &owner, concurrency).await;
+    let pruning = Pruning {
+        cluster: cluster.as_ref(),
+        watches: &watches,
+        owner: &owner(key),
+        concurrency: context.settings.concurrent_ssa,
+        told: &context.memories.leaving(key),
+    };
+    let pruned = pruning.prune(owned).await;
     if !pruned.errors.is_empty() {
         let error = apply::Error::Prune(pruned.errors);
         tracing::warn!(%error, %key, "objects could not be deleted, will be tried again");

@@ -1,6 +1,6 @@
 //! What is remembered of the objects of each Kustomization from one run to the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ enum Entry {
 }
 
 /// What one Kustomization's run left for the next.
+#[derive(Default)]
 pub(super) struct Remembered {
     generation: i64,
     /// When every object was asked for, and nothing failed.
@@ -40,6 +41,8 @@ pub(super) struct Remembered {
     pub(super) is_audit: bool,
     /// Whether the run wrote to an object.
     pub(super) wrote: bool,
+    /// Objects that were deleted and told of, and are not gone yet.
+    pub(super) leaving: HashSet<ObjectId>,
     /// What is known of its objects.
     pub(super) memory: Memory,
 }
@@ -66,13 +69,18 @@ impl Memories {
     ) -> Remembered {
         let generation = generation(object);
         let known = match self.by_key().insert(Key::of(object), Entry::Running(HashMap::new())) {
-            Some(Entry::Resting(known, _)) if known.generation == generation => Some(known),
-            _ => None,
+            Some(Entry::Resting(known, _)) => known,
+            _ => Remembered::default(),
         };
-        let (audited, memory) =
-            known.map(|known| (known.audited, known.memory)).unwrap_or_default();
+        // A new spec changes what is asked for, not what is on its way out.
+        let leaving = known.leaving;
+        let (audited, memory) = if known.generation == generation {
+            (known.audited, known.memory)
+        } else {
+            (None, Memory::default())
+        };
         let is_audit = audited.is_none_or(|at| now.saturating_duration_since(at) >= interval);
-        Remembered { generation, audited, is_audit, wrote: false, memory }
+        Remembered { generation, audited, is_audit, wrote: false, leaving, memory }
     }
 
     /// Ends a run that began at `began`; says whether something moved that it has not seen.
@@ -107,6 +115,14 @@ impl Memories {
                 is_late && run.has_missed(&news.id, news.mark.as_ref())
             }
             None => false,
+        }
+    }
+
+    /// Objects of a Kustomization that were deleted and told of, and were not gone yet.
+    pub(super) fn leaving(&self, key: &Key) -> HashSet<ObjectId> {
+        match self.by_key().get(key) {
+            Some(Entry::Resting(run, _)) => run.leaving.clone(),
+            _ => HashSet::new(),
         }
     }
 

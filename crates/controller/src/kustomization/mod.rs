@@ -13,6 +13,7 @@ mod health;
 mod key_services;
 mod keyring;
 mod memories;
+mod owners;
 mod prune_guard;
 mod reach;
 mod remotes;
@@ -118,8 +119,10 @@ async fn advance(
         }
     };
     if let Some(message) = decrypt::closed_gate(context, &request) {
-        return end.gate_closed(message).await;
+        return end.denied("FeatureGateDisabled", message).await;
     }
+    // What its source had to tell so far is seen now.
+    context.kustomizations.queue.withdraw(key, &request.source.cause());
     let artifact = match source::find(context, key, &request) {
         Ok(artifact) => artifact,
         Err(obstacle) => return obstacle.report(&end, &request).await,
@@ -221,7 +224,8 @@ async fn execute(mut attempt: Attempt<'_>, artifact: &Artifact) -> kube::Result<
             let retry = context.settings.requeue_dependency;
             let text = api::duration::GoDuration::from(retry);
             let message = format!("Source is not ready, artifact not found, retrying in {text}");
-            end.write(&Outcome::NotStarted { reason: "ArtifactFailed", message }).await?;
+            let (reason, unhealthy) = ("ArtifactFailed", None);
+            end.write(&Outcome::Failed { run, reason, message, duration, unhealthy }).await?;
             Ok(Requeue::After(retry))
         }
         Err(Failure::Canceled { cause }) => {
@@ -272,11 +276,11 @@ impl End<'_> {
         Ok(Requeue::OnChange)
     }
 
-    async fn gate_closed(&self, message: String) -> kube::Result<Requeue> {
-        let facts = ("", None);
-        let told = happening(Severity::Error, "FeatureGateDisabled", &message, facts);
+    /// Nothing is tried while the operator's settings forbid it.
+    async fn denied(&self, reason: &'static str, message: String) -> kube::Result<Requeue> {
+        let told = happening(Severity::Error, reason, &message, ("", None));
         record(self.context, &self.object, told);
-        self.write(&Outcome::GateClosed { message }).await?;
+        self.write(&Outcome::Denied { reason, message }).await?;
         Ok(Requeue::OnChange)
     }
 

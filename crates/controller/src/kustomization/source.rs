@@ -12,6 +12,8 @@ use super::request::Request;
 use super::status::Outcome;
 use crate::args::{Args, Half};
 use crate::context::Context;
+use crate::foreign::plural;
+use crate::gates::DIRECT_SOURCE;
 use crate::objects::part;
 use crate::runtime::cache::Key;
 use crate::runtime::queue::Requeue;
@@ -23,6 +25,13 @@ pub(crate) struct Source {
     pub(crate) key: Key,
 }
 
+impl Source {
+    /// What news of it are called, as the cause of a run.
+    pub(crate) fn cause(&self) -> String {
+        format!("{}/{}", self.kind.name(), self.key)
+    }
+}
+
 /// What flags say about sources.
 #[derive(Clone, Debug)]
 pub struct SourceSettings {
@@ -30,6 +39,8 @@ pub struct SourceSettings {
     pub served_here: bool,
     /// Whether ExternalArtifacts may be used.
     pub external: bool,
+    /// Whether a source that is missing is told of as the API server does.
+    pub direct: bool,
     /// How often a download of another controller's artifact is tried again.
     pub retries: u32,
     /// Host that is asked in place of the one in the address of a source controller's artifact.
@@ -44,6 +55,7 @@ impl SourceSettings {
         Self {
             served_here: args.controllers.contains(&Half::Source),
             external: args.gate("ExternalArtifact"),
+            direct: args.gate(DIRECT_SOURCE),
             retries: args.kustomization.http_retry,
             controller_host: args.kustomization.source_controller_localhost.clone(),
             watcher_host: args.kustomization.source_watcher_localhost.clone(),
@@ -113,15 +125,17 @@ impl Obstacle {
         let (message, retry) = match self {
             Self::AccessDenied(why) => {
                 let text = format!("can't access '{kind}/{source}', {why}");
-                return end.stalled("AccessDenied", &text, "").await;
+                return end.denied("AccessDenied", text).await;
             }
             Self::Hidden(why) => {
                 (format!("unable to get source '{source}': {why}"), request.retry_interval)
             }
-            Self::Missing => (
-                format!("{kind}.source.toolkit.fluxcd.io \"{}\" not found", source.name),
-                request.retry_interval,
-            ),
+            Self::Missing => {
+                let direct = end.context.settings.sources.direct;
+                let kind = if direct { plural(request.source.kind) } else { kind };
+                let text = format!("{kind}.source.toolkit.fluxcd.io \"{}\" not found", source.name);
+                (text, request.retry_interval)
+            }
             Self::NoArtifact => {
                 let retry = end.context.settings.requeue_dependency;
                 let text = GoDuration::from(retry);

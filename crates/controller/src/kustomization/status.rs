@@ -59,8 +59,9 @@ pub(super) enum Outcome {
     Held,
     /// Nothing will be tried until something changes.
     Stalled { reason: String, message: String },
-    /// The same, for want of a gate of the operator: the spec itself is not to blame (kustomization.md, 3).
-    GateClosed { message: String },
+    /// The same, because the operator's settings forbid it: the spec itself is not to blame
+    /// (kustomization.md, 3).
+    Denied { reason: &'static str, message: String },
     /// It could not begin.
     NotStarted { reason: &'static str, message: String },
     /// It began and failed.
@@ -158,8 +159,7 @@ pub(super) fn finished(
             conditions.set(Claim::new(STALLED, ConditionStatus::True, reason, message));
             status.observed_generation = Some(generation);
         }
-        Outcome::GateClosed { message } => {
-            let reason = "FeatureGateDisabled";
+        Outcome::Denied { reason, message } => {
             conditions.remove(RECONCILING);
             conditions.set(Claim::new(READY, ConditionStatus::False, reason, message));
             conditions.set(Claim::new(STALLED, ConditionStatus::True, reason, message));
@@ -471,16 +471,26 @@ mod tests {
 
     #[test]
     fn stalled_and_waiting_objects() {
-        let stalled = Outcome::Stalled { reason: "AccessDenied".into(), message: "no".into() };
+        let stalled = Outcome::Stalled { reason: "InvalidSpec".into(), message: "no".into() };
         let status = after(
             &KustomizationStatus::default(),
             &stalled,
+            &expect![[r"
+                Stalled True InvalidSpec: no
+                Ready False InvalidSpec: no
+            "]],
+        );
+        assert_eq!(status.observed_generation, Some(2));
+        let denied = Outcome::Denied { reason: "AccessDenied", message: "no".into() };
+        let status = after(
+            &KustomizationStatus::default(),
+            &denied,
             &expect![[r"
                 Stalled True AccessDenied: no
                 Ready False AccessDenied: no
             "]],
         );
-        assert_eq!(status.observed_generation, Some(2));
+        assert_eq!(status.observed_generation, None);
         let waiting = Outcome::NotStarted { reason: "DependencyNotReady", message: "soon".into() };
         let status = after(
             &status,

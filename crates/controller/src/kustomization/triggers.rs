@@ -98,7 +98,7 @@ pub(crate) fn source_seen(
         return;
     }
     let source = Source { kind, key: Key::of(after) };
-    let cause = format!("{}/{}", kind.name(), source.key);
+    let cause = source.cause();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (revision, digest) = (text(&offered.0), text(&offered.1));
     for object in context.kustomizations.cache.list() {

@@ -50,13 +50,25 @@ pub struct Queue<K> {
 
 struct State<K> {
     ready: VecDeque<K>,
-    /// Keys in `ready`, or added again while they run, with what added them and when.
-    dirty: HashMap<K, (String, Instant)>,
+    /// Keys in `ready`, or added again while they run.
+    dirty: HashMap<K, Demand>,
     running: HashMap<K, Running>,
     due: HashMap<K, Instant>,
     timers: BTreeSet<(Instant, K)>,
     failures: HashMap<K, u32>,
 }
+
+/// What asks for a run.
+struct Demand {
+    /// In the order in which they came, each once; later ones are as good as told beyond
+    /// [`CAUSES_MAX`].
+    causes: Vec<String>,
+    /// When the first of them came.
+    since: Instant,
+}
+
+/// Causes that are told apart.
+const CAUSES_MAX: usize = 16;
 
 /// A run that goes on.
 #[derive(Clone, Copy)]
@@ -97,8 +109,13 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         let mut state = self.state();
         state.unschedule(&key);
         let running = state.running.contains_key(&key);
-        let since = state.dirty.get(&key).map_or(now, |(_, since)| *since);
-        if state.dirty.insert(key.clone(), (cause.to_owned(), since)).is_none() && !running {
+        let is_new = !state.dirty.contains_key(&key);
+        let demand = state.dirty.entry(key.clone());
+        let demand = demand.or_insert_with(|| Demand { causes: Vec::new(), since: now });
+        if demand.causes.len() < CAUSES_MAX && !demand.causes.iter().any(|known| known == cause) {
+            demand.causes.push(cause.to_owned());
+        }
+        if is_new && !running {
             state.ready.push_back(key);
         }
         drop(state);
@@ -129,7 +146,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
                 let mut state = self.state();
                 state.collect_due(now);
                 if let Some(key) = state.ready.pop_front() {
-                    let since = state.dirty.remove(&key).map_or(now, |(_, since)| since);
+                    let since = state.dirty.remove(&key).map_or(now, |demand| demand.since);
                     let waited = now.saturating_duration_since(since);
                     state.running.insert(key.clone(), Running { waited, over: None });
                     if !state.ready.is_empty() {
@@ -192,10 +209,23 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     pub async fn superseded(&self, key: &K) -> String {
         loop {
             let notified = self.superseded.notified();
-            if let Some((cause, _)) = self.state().dirty.get(key) {
-                return cause.clone();
+            if let Some(demand) = self.state().dirty.get(key) {
+                return demand.causes.first().cloned().unwrap_or_default();
             }
             notified.await;
+        }
+    }
+
+    /// Takes back what a running key was asked for: it is about to look at just that.
+    pub fn withdraw(&self, key: &K, cause: &str) {
+        let mut state = self.state();
+        let is_over = state.running.contains_key(key)
+            && state.dirty.get_mut(key).is_some_and(|demand| {
+                demand.causes.retain(|known| known != cause);
+                demand.causes.is_empty()
+            });
+        if is_over {
+            state.dirty.remove(key);
         }
     }
 
@@ -229,7 +259,8 @@ impl<K: Clone + Ord + Hash> State<K> {
             let Some((at, key)) = self.timers.pop_first() else { return };
             self.due.remove(&key);
             // A running key has no timer: `done` sets it.
-            if self.dirty.insert(key.clone(), (String::new(), at)).is_none() {
+            if !self.dirty.contains_key(&key) {
+                self.dirty.insert(key.clone(), Demand { causes: Vec::new(), since: at });
                 self.ready.push_back(key);
             }
         }
@@ -258,6 +289,25 @@ mod tests {
         assert_eq!(queue.superseded(&"a").await, "OCIRepository/ns/src");
         queue.done(&"a", Requeue::After(Duration::from_secs(60)));
         assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_back_asks_for_nothing_and_the_first_of_the_others_is_told() {
+        let (_, queue) = queue();
+        queue.add("a", "");
+        assert_eq!(queue.next().await, "a");
+        for cause in ["source", "one", "two", "source"] {
+            queue.add("a", cause);
+        }
+        queue.withdraw(&"a", "source");
+        assert_eq!(queue.superseded(&"a").await, "one");
+        queue.withdraw(&"a", "one");
+        queue.withdraw(&"a", "two");
+        queue.done(&"a", Requeue::OnChange);
+        assert_eq!(queue.depth(), 0);
+        queue.add("a", "source");
+        queue.withdraw(&"a", "source");
+        assert_eq!(queue.depth(), 1, "it does not run yet");
     }
 
     #[tokio::test]

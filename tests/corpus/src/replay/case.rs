@@ -27,6 +27,8 @@ pub(crate) struct Change {
     pub(crate) of_status: bool,
     /// The field manager that is named, if one is.
     pub(crate) manager: Option<String>,
+    /// The arguments of the kubectl that did it.
+    pub(crate) arguments: Vec<String>,
     /// The document, as recorded.
     pub(crate) text: String,
 }
@@ -53,7 +55,9 @@ impl Case {
         let changes = read("objects.yaml")?;
         let changes = format!("\n{changes}\n");
         let changes = changes.split("\n---\n").filter_map(change).collect();
-        let lines = read("artifact/manifests.jsonl")?;
+        // A case may be about nothing that is pushed.
+        let is_pushed = folder.join("artifact").is_dir();
+        let lines = if is_pushed { read("artifact/manifests.jsonl")? } else { String::new() };
         let pushes = lines.lines().map(|line| {
             let line: Value = serde_json::from_str(line)?;
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
@@ -103,6 +107,7 @@ fn change(text: &str) -> Option<Change> {
         patched,
         of_status: words.contains(&"--subresource=status"),
         manager: manager.map(str::to_owned),
+        arguments: words.iter().skip(1).map(ToString::to_string).collect(),
         text: text.into(),
     })
 }

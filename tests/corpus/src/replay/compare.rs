@@ -10,6 +10,7 @@ use super::images::number;
 #[derive(Default)]
 pub(crate) struct Names {
     replaced: Vec<(String, String)>,
+    said: Vec<(String, String)>,
     manifests: BTreeSet<String>,
 }
 
@@ -25,6 +26,11 @@ impl Names {
         self.manifests.insert(recorded.into());
     }
 
+    /// `ours` is what we say on purpose where `recorded` was said.
+    pub(crate) fn says(&mut self, ours: &str, recorded: &str) {
+        self.said.push((ours.into(), recorded.into()));
+    }
+
     /// A recorded text, in the words of the replay.
     pub(crate) fn ours(&self, text: &str) -> String {
         self.replaced
@@ -36,7 +42,23 @@ impl Names {
     pub(crate) fn recorded(&self, text: &str) -> String {
         self.replaced
             .iter()
+            .chain(&self.said)
             .fold(text.to_owned(), |text, (ours, recorded)| text.replace(ours, recorded))
+    }
+
+    /// The same of every text in a value.
+    pub(crate) fn recorded_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => self.recorded(&text).into(),
+            Value::Array(list) => {
+                list.into_iter().map(|value| self.recorded_value(value)).collect()
+            }
+            Value::Object(map) => map
+                .into_iter()
+                .map(|(key, value)| (self.recorded(&key), self.recorded_value(value)))
+                .collect(),
+            other => other,
+        }
     }
 
     /// Digests of archives say nothing: they depend on who compressed them.
@@ -181,10 +203,10 @@ pub(crate) fn differences(path: &str, recorded: &Value, ours: &Value) -> Vec<Str
 /// One event: object, type, reason, message.
 pub(crate) type Happening = (String, String, String, String);
 
-/// The events that only one side has. That nothing is new is said less often here
-/// (decisions.md).
+/// The events that only one side has. That nothing is new is said less often here, and that an object
+/// has two owners is said here only (decisions.md).
 pub(crate) fn events(recorded: &BTreeSet<Happening>, ours: &BTreeSet<Happening>) -> Vec<String> {
-    let quiet = |event: &&Happening| event.2 != "ArtifactUpToDate";
+    let quiet = |event: &&Happening| event.2 != "ArtifactUpToDate" && event.2 != "OwnerChanged";
     let text = |event: &Happening| format!("{} {} {} {}", event.0, event.1, event.2, event.3);
     let missing = recorded.difference(ours).filter(quiet).map(|e| format!("no event {}", text(e)));
     let more = ours.difference(recorded).filter(quiet).map(|e| format!("event {}", text(e)));

@@ -1,16 +1,63 @@
 //! What happened in the recorded cases of pruning, health and deletion, in order.
 
 use super::scripts::Act::{
-    self, Gone, Has, Kubectl, Part, Pass, Push, Refused, Remove, See, Settled, Step,
+    self, Gone, Has, Kubectl, Owns, Part, Pass, Push, Refused, Remove, See, Settled, Step,
 };
 
 const K: &str = "Kustomization";
 const DENIED: &[&str] =
     &["-n", "ks-h07", "delete", "configmap", "denied-1", "--dry-run=server", "--wait=false"];
+const NOT_READY: &[&str] = &[
+    "-n",
+    "ks-i10",
+    "patch",
+    "widgetsb.rec.test",
+    "notready",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    r#"{"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "R",
+        "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}"#,
+];
+const STALLED: &[&str] = &[
+    "-n",
+    "ks-i10",
+    "patch",
+    "widgetsb.rec.test",
+    "stalled",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    r#"{"status": {"conditions": [{"type": "Stalled", "status": "True", "reason": "R",
+        "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"}, {"type": "Ready", "status": "False", "reason": "R",
+        "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}"#,
+];
+const CURRENT: &[&str] = &[
+    "-n",
+    "ks-i10",
+    "patch",
+    "widgetsb.rec.test",
+    "cel",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    r#"{"status": {"foo": {"bar": 1}, "bad": false}}"#,
+];
+const BAD: &[&str] = &[
+    "-n",
+    "ks-i10",
+    "patch",
+    "widgetsb.rec.test",
+    "cel",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    r#"{"status": {"foo": null, "bad": true}}"#,
+];
 const ALLOW: &[&str] = &["delete", "validatingadmissionpolicybinding", "rec-h07"];
 
 /// The cases.
-pub(crate) const HEALTH: [(&str, &[Act]); 6] = [
+pub(crate) const HEALTH: [(&str, &[Act]); 7] = [
     (
         "ks-H01-prune",
         &[
@@ -25,6 +72,8 @@ pub(crate) const HEALTH: [(&str, &[Act]); 6] = [
             Part(3, 0),
             See("02-pruned"),
             Part(3, 1),
+            Pass(600),
+            Owns("k", 1),
         ],
     ),
     (
@@ -63,6 +112,40 @@ pub(crate) const HEALTH: [(&str, &[Act]); 6] = [
         ],
     ),
     (
+        "ks-I10-custom-resources",
+        &[
+            Push(&[0], ""),
+            Step(0),
+            Settled,
+            Step(1),
+            Has(K, "crd", "Ready", "True"),
+            Part(2, 0),
+            Has(K, "plain", "Ready", "True"),
+            Part(2, 1),
+            Part(2, 2),
+            Has(K, "notready", "Ready", "True"),
+            Has(K, "stalled", "Ready", "True"),
+            Kubectl(NOT_READY),
+            Kubectl(STALLED),
+            Part(2, 3),
+            Part(2, 4),
+            Part(2, 5),
+            Part(2, 6),
+            Part(2, 7),
+            Has(K, "notready", "Healthy", "Unknown"),
+            Has(K, "stalled", "Healthy", "False"),
+            Has(K, "cel", "Healthy", "Unknown"),
+            Pass(31),
+            See("02-timed-out"),
+            Kubectl(CURRENT),
+            Pass(3),
+            See("03-cel-current"),
+            Kubectl(BAD),
+            Step(4),
+            See("04-cel-failed"),
+        ],
+    ),
+    (
         "ks-I16-cancel-health-check",
         &[
             Push(&[0], ""),
@@ -74,7 +157,9 @@ pub(crate) const HEALTH: [(&str, &[Act]); 6] = [
             Step(2),
             See("02-applied"),
             Push(&[2], ""),
-            Step(3),
+            Part(3, 0),
+            Has("OCIRepository", "src2", "Ready", "True"),
+            Part(3, 1),
             Has(K, "j", "Healthy", "Unknown"),
             Has("Job", "j", "Failed", "True"),
             Pass(31),

@@ -2,9 +2,7 @@
 
 use super::scripts::Act::{self, Applied, Delete, Part, Pass, Push, Remove, See, Settled, Step};
 
-/// The recorded cases of a Kustomization that are played again. Left out are those that need another
-/// client than kubectl's server-side apply (G30), those of which a weakness is mended (G04: W1 prunes
-/// what a failed run created), and those of fields that came later than these scripts.
+/// The cases.
 pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     ("ks-A01-first-apply", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready")]),
     (
@@ -43,6 +41,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
             Step(0),
             Settled,
             Step(1),
+            Applied,
             Push(&[1], ""),
             Step(2),
             See("01-after-v2"),

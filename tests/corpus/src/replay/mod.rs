@@ -2,20 +2,26 @@
 //! this process go through recorded cases, and what they say and store is
 //! compared with what the reference said and stored.
 
+mod apply_scripts;
 mod case;
 mod compare;
+mod differences;
+mod first_scripts;
 mod health_scripts;
 mod images;
 mod kustomization_scripts;
 mod listing;
 mod scripts;
 mod stage;
+mod storage;
 
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use apply_scripts::APPLIES;
 use case::Case;
+use first_scripts::FIRST;
 use health_scripts::HEALTH;
 use kustomization_scripts::KUSTOMIZATIONS;
 use scripts::{Act, SOURCES};
@@ -38,7 +44,7 @@ pub(crate) fn sources(root: &Path) -> anyhow::Result<Option<Report>> {
 
 /// Cases of a Kustomization.
 pub(crate) fn kustomizations(root: &Path) -> anyhow::Result<Option<Report>> {
-    replay(root, "Kustomization", &[&KUSTOMIZATIONS, &HEALTH])
+    replay(root, "Kustomization", &[&KUSTOMIZATIONS, &FIRST, &APPLIES, &HEALTH])
 }
 
 /// A case and what happened in it.

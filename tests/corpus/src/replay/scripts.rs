@@ -29,6 +29,8 @@ pub(crate) enum Act {
     Delete(&'static str, &'static str),
     /// An object was gone.
     Gone(&'static str, &'static str),
+    /// A Kustomization listed so many objects as its own.
+    Owns(&'static str, usize),
     /// A condition of an object had this status.
     Has(&'static str, &'static str, &'static str, &'static str),
     /// Somebody ran kubectl.
@@ -47,6 +49,10 @@ pub(crate) enum Act {
     Answers(&'static str),
     /// The metrics had the series of this file, and the second tells whether ours may have more.
     Metrics(&'static str),
+    /// A Secret of this name came to hold a kubeconfig of the cluster.
+    Kubeconfig(&'static str),
+    /// The API server answered to the documents of a step as in this file.
+    Refuses(u32, &'static str),
 }
 
 use Act::{
@@ -210,26 +216,3 @@ pub(crate) const SOURCES: [(&str, &[Act]); 14] = [
         ],
     ),
 ];
-
-/// Flags of cases that need others than the usual ones.
-pub(crate) const FLAGS: &[(&str, &[&str])] =
-    &[("ks-I16-cancel-health-check", &["--feature-gates=DisableFailFastBehavior=true"])];
-
-/// Objects that differ on purpose, and the difference of docs/compatibility.md or decisions.md
-/// that says so.
-pub(crate) const DIFFERENT: &[(&str, &str, &str)] = &[
-    ("oci-F02-layers", "t-hard", "hard links are refused"),
-    ("ks-D05-spec-build-errors", "a", "which of several owners is the last depends on time"),
-    ("ks-E03-substitute-errors", "numlabel", "E18: a label that is a number is an error"),
-    ("ks-E03-substitute-errors", "lab", "the same"),
-    ("ks-G06-apply-errors", "two", "W15: every refused object is named"),
-    ("ks-D04-build-errors", "badyaml", "falls short: texts of YAML errors are our parser's"),
-    ("ks-D04-build-errors", "tab", "the same"),
-    ("ks-D04-build-errors", "outside", "W6: no text names a folder that the user did not write"),
-    ("ks-F01-sops-age", "s", "which of several owners is the last depends on time"),
-    ("ks-F05-sops-errors", "nodecrypt", "an encrypted Secret without decryption is refused"),
-    ("ks-F05-sops-errors", "s", "the same"),
-];
-
-/// Cases in which several Kustomizations apply the same object at once.
-pub(crate) const RACED: [&str; 2] = ["ks-D05-spec-build-errors", "ks-F01-sops-age"];

@@ -3,44 +3,39 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use e2e::{Story, World, condition, settled};
+use e2e::{Story, World, condition, inventory, settled};
 use registry::{Guard, Registry, Setup, Transport};
 use serde_json::{Value, json};
 
 use super::case::{Case, parse};
-use super::compare::{
-    Happening, Names, ahead, applied, differences, entries, events, object, without,
-};
+use super::compare::{Happening, Names, ahead, applied, differences, events, object, without};
+use super::differences::{DIFFERENT, FLAGS, LEAVING, MORE, RACED, SAID};
 use super::images::push;
-use super::scripts::{Act, DIFFERENT, FLAGS, RACED};
+use super::scripts::Act;
 
 /// The host and the address that artifacts had in the recording.
 const ADVERTISED: &str = "--storage-adv-addr=source-controller.flux-system.svc.cluster.local.";
 /// How long a state may take to come; a replay that is right waits a fraction of it.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The kind of which everything else is about the store.
 const SOURCE: &str = "OCIRepository";
 
 pub(crate) struct Stage {
     /// The kind that the case is about.
     kind: &'static str,
-    case: Case,
-    story: Story,
+    pub(super) case: Case,
+    pub(super) story: Story,
     secure: Registry,
-    names: Names,
+    pub(super) names: Names,
     /// The revision that was pushed last.
     newest: String,
-    misses: Vec<String>,
+    pub(super) misses: Vec<String>,
 }
 
 impl Stage {
     pub(crate) async fn new(kind: &'static str, case: Case) -> Self {
         let namespace = case.namespace();
-        let flags = [ADVERTISED, "--requeue-dependency=5s"];
-        let usual = if kind == SOURCE { &flags[..1] } else { &flags[..] };
-        let own = FLAGS.iter().filter(|(name, _)| *name == case.name);
-        let flags: Vec<_> =
-            usual.iter().chain(own.flat_map(|(_, flags)| *flags)).copied().collect();
+        let flags = flags(kind, &case.name);
         let story = Story::begin_with(&namespace, &flags).await;
         let guard = Guard::Basic("user".into(), "secret".into());
         let setup = Setup { transport: Transport::Tls, guard, ..Setup::default() };
@@ -49,6 +44,9 @@ impl Stage {
         names.stands_for(&story.namespace, &namespace);
         names.stands_for(story.registry.host(), "127.0.0.1:5000");
         names.stands_for(&secure.host().replace("127.0.0.1", "localhost"), "localhost:5443");
+        for (_, ours, recorded, _) in SAID.iter().filter(|(name, ..)| *name == case.name) {
+            names.says(ours, recorded);
+        }
         Self { kind, case, story, secure, names, newest: String::new(), misses: Vec::new() }
     }
 
@@ -98,6 +96,10 @@ impl Stage {
                 self.story.wait_gone(kind, name).await;
             }
             Act::Gone(kind, name) => self.story.wait_gone(kind, name).await,
+            Act::Owns(name, count) => {
+                let owns = |k: &Value| inventory(k).len() == count;
+                self.story.wait("Kustomization", name, &format!("owner of {count}"), owns).await;
+            }
             Act::Has(kind, name, of, status) => {
                 let has = |object: &Value| condition(object, of)["status"] == status;
                 self.story.wait(kind, name, &format!("{of} {status}"), has).await;
@@ -119,8 +121,18 @@ impl Stage {
             Act::Stored(file, name) => self.stored(file, name).await?,
             Act::Answers(file) => self.answers(file).await?,
             Act::Metrics(file) => self.metrics(file).await?,
+            Act::Kubeconfig(name) => self.kubeconfig(name).await,
+            Act::Refuses(step, file) => self.refuses(step, file).await?,
         }
         Ok(())
+    }
+
+    async fn kubeconfig(&self, name: &str) {
+        let data = json!({"value": World::shared().kubeconfig()});
+        let metadata = json!({"name": name});
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data});
+        self.story.apply(&secret).await;
     }
 
     /// Runs kubectl with arguments in the words of the recording; says whether it succeeded.
@@ -139,6 +151,12 @@ impl Stage {
         let text = self.with_authority(self.names.ours(&change.text));
         let Some(document) = parse(&text)?.pop() else { return Ok(()) };
         let story = &self.story;
+        if let Some(input) = document["stdin"].as_str() {
+            let mut arguments = vec!["-n", &story.namespace];
+            arguments.extend(change.arguments.iter().map(String::as_str));
+            World::shared().kubectl_with(&arguments, input);
+            return Ok(());
+        }
         match (&change.patched, &change.manager) {
             (Some((kind, name)), _) if change.of_status => {
                 story.patch_status(kind, name, document["status"].clone()).await;
@@ -186,10 +204,6 @@ impl Stage {
         Ok(())
     }
 
-    fn missed(&mut self, miss: impl Into<String>) {
-        self.misses.push(miss.into());
-    }
-
     fn is_different(&self, name: &str) -> bool {
         DIFFERENT.iter().any(|(case, object, _)| *case == self.case.name && *object == name)
     }
@@ -199,9 +213,48 @@ impl Stage {
         RACED.contains(&self.case.name.as_str()) && event.2 == "Progressing"
     }
 
+    /// Whether an event is one of ours that the reference has not, on purpose.
+    fn is_more(&self, event: &Happening) -> bool {
+        MORE.iter().any(|(case, object, message, _)| {
+            *case == self.case.name && event.0 == *object && event.3 == *message
+        })
+    }
+
+    /// Tries the documents of a step one by one, and compares the answers.
+    async fn refuses(&mut self, step: u32, file: &str) -> anyhow::Result<()> {
+        let answers = self.case.result(&format!("{file}.yaml"))?;
+        let changes = self.case.changes.iter().filter(|change| change.step == step);
+        let texts: Vec<_> = changes.map(|change| self.names.ours(&change.text)).collect();
+        for (at, (text, recorded)) in texts.iter().zip(answers).enumerate() {
+            let Some(document) = parse(text)?.pop() else { continue };
+            let ours = match self.story.try_apply("kubectl", &document).await {
+                Ok(made) => json!({"spec": made["spec"]}),
+                Err(kube::Error::Api(answer)) => {
+                    // Where there is no reason, the client makes one of the code.
+                    let reason = Value::from(answer.reason.clone());
+                    let reason = if answer.code == 422 { reason } else { Value::Null };
+                    json!({"reason": reason, "message": answer.message, "code": answer.code})
+                }
+                Err(error) => anyhow::bail!(error),
+            };
+            let ours = self.names.recorded_value(ours);
+            let answer = &recorded["answer"];
+            let wanted = if answer["kind"] == "Status" {
+                let (reason, message) = (&answer["reason"], &answer["message"]);
+                json!({"reason": reason, "message": message, "code": recorded["code"]})
+            } else {
+                json!({"spec": answer["spec"]})
+            };
+            self.misses.extend(differences(&format!("answer {at}"), &wanted, &ours));
+        }
+        Ok(())
+    }
+
     async fn see(&mut self, file: &str) -> anyhow::Result<()> {
         let snapshot = self.case.result(&format!("{file}.yaml"))?;
-        let leaving = leaving(&snapshot);
+        let mut leaving = leaving(&snapshot);
+        let others = LEAVING.iter().filter(|(case, _)| *case == self.case.name);
+        leaving.extend(others.map(|(_, id)| (*id).to_owned()));
         for recorded in snapshot {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let (kind, name) = (text(&recorded["kind"]), text(&recorded["metadata"]["name"]));
@@ -219,8 +272,7 @@ impl Stage {
             let api = if api == "v1" { kind.clone() } else { format!("{api}/{kind}") };
             let found = settled(PATIENCE, async || {
                 let ours = self.story.get(&api, &name).await.unwrap_or_default();
-                let ours = self.names.recorded(&ours.to_string());
-                let ours: Value = serde_json::from_str(&ours).unwrap_or_default();
+                let ours = self.names.recorded_value(ours);
                 let ours = without(&leaving, ahead(&wanted, counts(&ours, &self.names)));
                 differences(&format!("{file} {name}"), &wanted, &ours)
             });
@@ -228,58 +280,6 @@ impl Stage {
             self.misses.extend(found);
         }
         Ok(())
-    }
-
-    async fn stored_file(&self, name: &str) -> anyhow::Result<std::path::PathBuf> {
-        let source = self.story.get("OCIRepository", name).await.unwrap_or_default();
-        let path = source["status"]["artifact"]["path"].as_str().unwrap_or_default();
-        Ok(self.story.storage().join(path))
-    }
-
-    /// Names and modes of the files of an object, and the entries of its archives. Lock files have
-    /// no part in a store that is addressed by content, and its link is relative.
-    async fn stored(&mut self, file: &str, name: &str) -> anyhow::Result<()> {
-        let Some(recorded) = self.case.result(&format!("{file}.yaml"))?.pop() else {
-            return Ok(());
-        };
-        let list = recorded["directory"].as_array().into_iter().flatten();
-        let wanted: BTreeSet<&str> = list
-            .filter_map(|entry| entry["name"].as_str())
-            .filter(|name| name.rsplit_once('.').is_none_or(|(_, ending)| ending != "lock"))
-            .collect();
-        let found = settled(PATIENCE, async || {
-            let ours = match self.stored_now(name) {
-                Ok(ours) => ours,
-                Err(error) => return vec![format!("{file}: {error}")],
-            };
-            let names: BTreeSet<&str> = ours.iter().map(|(name, _)| name.as_str()).collect();
-            let mut misses = Vec::new();
-            if names != wanted {
-                misses.push(format!("{file}: {names:?}, not {wanted:?}"));
-            }
-            for (archive, found) in &ours {
-                let wanted = entries(&recorded["archives"][archive]);
-                if !wanted.is_empty() {
-                    misses.extend(differences(archive, &json!(wanted), &json!(entries(found))));
-                }
-            }
-            misses
-        });
-        let found = found.await;
-        self.misses.extend(found);
-        Ok(())
-    }
-
-    fn stored_now(&self, name: &str) -> anyhow::Result<Vec<(String, Value)>> {
-        let folder = self.story.storage().join("ocirepository").join(&self.story.namespace);
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(folder.join(name))? {
-            let entry = entry?;
-            let name = self.names.recorded(&entry.file_name().to_string_lossy());
-            let bytes = std::fs::read(entry.path())?;
-            found.push((name, super::listing::of(&bytes)));
-        }
-        Ok(found)
     }
 
     async fn compare_events(&mut self) -> anyhow::Result<()> {
@@ -306,69 +306,10 @@ impl Stage {
             let found = found.map(|(name, kind, reason, message)| {
                 happening(&name.into(), &kind, &reason, &self.names.recorded(&message))
             });
-            let found = found.filter(|event| !self.is_different(&event.0) && !self.is_raced(event));
+            let found = found.filter(|event| {
+                !self.is_different(&event.0) && !self.is_raced(event) && !self.is_more(event)
+            });
             events(&wanted, &found.collect())
-        });
-        let found = found.await;
-        self.misses.extend(found);
-        Ok(())
-    }
-
-    /// Directories and lock files are not served (decisions.md, H16), and a client that is well
-    /// behaved sends no dot segments.
-    async fn answers(&mut self, file: &str) -> anyhow::Result<()> {
-        let root = format!("http://{}", self.story.operator().addresses.storage);
-        for recorded in self.case.result(&format!("{file}.yaml"))? {
-            let request = recorded["request"].as_str().unwrap_or_default().to_owned();
-            let (method, path) = request.split_once(' ').unwrap_or_default();
-            let last = path.rsplit('/').next().unwrap_or_default();
-            if path.contains("..") || path.contains("%2e") || !last.ends_with(".tar.gz") {
-                continue;
-            }
-            // An encoded colon hides a digest.
-            let encoded = path.contains("%3A");
-            let path = self.names.ours(&path.replace("%3A", ":"));
-            let path = if encoded { path.replace(':', "%3A") } else { path };
-            let url = format!("{root}{path}");
-            let headers = recorded["request_headers"].as_object().cloned().unwrap_or_default();
-            let (status, answered) = self.story.ask(method, &url, &headers).await;
-            if recorded["status"] != status {
-                self.missed(format!("{request} {headers:?}: {status}, not {}", recorded["status"]));
-            }
-            for (name, value) in recorded["headers"].as_object().into_iter().flatten() {
-                let varies = ["Date", "Last-Modified", "Content-Length", "Content-Range"];
-                let found = answered.get(&name.to_lowercase());
-                if !varies.contains(&name.as_str()) && found.map(String::as_str) != value.as_str() {
-                    self.missed(format!("{request} {headers:?}: {name} is {found:?}, not {value}"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The same series, by name and labels in any order; values are times. The token cache comes
-    /// with cloud logins.
-    async fn metrics(&mut self, file: &str) -> anyhow::Result<()> {
-        let path = self.case.folder.join("result").join(format!("{file}.metrics.txt"));
-        let recorded = std::fs::read_to_string(path)?;
-        let series = |text: &str| -> BTreeSet<String> {
-            let lines = text.lines().filter(|line| line.starts_with("gotk_reconcile_"));
-            lines
-                .filter_map(|line| {
-                    let (name, labels) = line.rsplit_once("} ")?.0.split_once('{')?;
-                    let labels: BTreeSet<String> = labels.split(',').map(label).collect();
-                    Some(format!("{name} {labels:?}"))
-                })
-                .collect()
-        };
-        let wanted = series(&recorded);
-        let url = format!("http://{}/metrics", self.story.operator().addresses.metrics);
-        let found = settled(PATIENCE, async || {
-            let (_, body) = self.story.http("GET", &url).await;
-            let found = series(&self.names.recorded(&String::from_utf8_lossy(&body)));
-            let missing = wanted.difference(&found).map(|line| format!("{file}: no series {line}"));
-            let more = found.difference(&wanted).map(|line| format!("{file}: series {line}"));
-            missing.chain(more).collect()
         });
         let found = found.await;
         self.misses.extend(found);
@@ -376,11 +317,14 @@ impl Stage {
     }
 }
 
-/// A label; numbers are written with other digits of the same double.
-fn label(text: &str) -> String {
-    let number = text.strip_prefix("le=\"").and_then(|text| text.strip_suffix('"'));
-    let number = number.and_then(|text| text.parse::<f64>().ok());
-    number.map_or_else(|| text.to_owned(), |number| format!("le={:x}", number.to_bits()))
+/// The usual flags, or those that a case has of its own.
+fn flags(kind: &str, case: &str) -> Vec<&'static str> {
+    let own = FLAGS.iter().filter(|(name, _)| *name == case).flat_map(|(_, flags)| *flags);
+    let own: Vec<&str> = own.copied().collect();
+    let requeue = "--requeue-dependency=5s";
+    let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+    let is_usual = kind != SOURCE && !own.iter().any(|flag| name(flag) == name(requeue));
+    [ADVERTISED].into_iter().chain(is_usual.then_some(requeue)).chain(own).collect()
 }
 
 /// Ids of the ConfigMaps of a snapshot that are on their way out.

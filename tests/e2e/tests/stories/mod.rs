@@ -17,6 +17,7 @@ mod identity;
 mod kills;
 mod migration;
 mod notifications;
+mod owners;
 mod pods;
 mod process;
 mod prune;

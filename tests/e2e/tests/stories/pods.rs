@@ -93,6 +93,11 @@ async fn a_pending_workload_is_told_with_what_keeps_its_pods() {
     let because = format!("{of_web}: pod {name}: container c: CrashLoopBackOff");
     assert_eq!(failure(&story).await, format!("timeout waiting for: [{because}, {of_job}]"));
 
+    story.request("Kustomization", "k", "again").await;
+    waiting(&story).await;
+    story.clock.advance(Duration::from_secs(30));
+    failure(&story).await;
+
     let meta = || json!({"name": "blind"});
     story.apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta()})).await;
     let rule = json!({"apiGroups": ["apps", "batch"], "resources": ["*"], "verbs": ["*"]});
@@ -109,6 +114,9 @@ async fn a_pending_workload_is_told_with_what_keeps_its_pods() {
     waiting(&story).await;
     story.clock.advance(Duration::from_secs(30));
     assert_eq!(failure(&story).await, format!("timeout waiting for: [{of_web}, {of_job}]"));
+    // What controllers reported meanwhile is no drift.
+    let events = story.events("k").await;
+    assert!(!events.iter().any(|event| event.contains("configured")), "{events:#?}");
 }
 
 /// ks I09: pods that find no place are waited for: a node may come.

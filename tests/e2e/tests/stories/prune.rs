@@ -45,6 +45,12 @@ async fn what_left_the_source_goes_and_what_asks_to_stay_stays() {
     story.wait_gone("ConfigMap", "stuck").await;
     story.request("Kustomization", "k", "trim").await;
     story.wait("Kustomization", "k", "trimmed", |k| inventory(k).len() == 1).await;
+    // Its end was told of when it was deleted.
+    roll_out(&story, &[("cm.yaml", CONFIG_MAP), ("next.yaml", &map("next"))]).await;
+    story.wait_event("k", &format!("ConfigMap/{ns}/next created")).await;
+    let events = story.events("k").await;
+    let told = events.iter().filter(|event| event.contains("stuck deleted"));
+    assert_eq!(told.count(), 1, "{events:#?}");
 }
 
 /// ks H09: the same object by another version of its kind is the same object.

@@ -216,6 +216,42 @@ async fn a_missing_source_is_named_and_its_coming_wakes() {
     let text =
         "can't access 'OCIRepository/elsewhere/src', cross-namespace references have been blocked";
     assert_eq!(condition(&denied, "Stalled")["message"], text);
+    // Not the spec is to blame: it may be allowed one day.
+    assert_eq!(denied["status"]["observedGeneration"], -1);
+}
+
+/// ks B03, B04: an artifact is what its address, revision and digest say, whoever wrote them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_is_what_its_status_says() {
+    let story = synced("edited", &[("cm.yaml", CONFIG_MAP)], json!({})).await;
+    story.patch("OCIRepository", "src", json!({"spec": {"suspend": true}})).await;
+    let source = story.get("OCIRepository", "src").await.unwrap();
+    let artifact = source["status"]["artifact"].clone();
+    let offer = async |artifact: Value| {
+        story.patch_status("OCIRepository", "src", json!({"artifact": artifact})).await;
+    };
+    let says = async |text: &str| {
+        let says = |k: &Value| condition(k, "Ready")["message"] == text;
+        story.wait("Kustomization", "k", text, says).await
+    };
+    let gone = format!("{}.gone", artifact["url"].as_str().unwrap());
+    offer(json!({"revision": "edited@sha256:1", "url": gone})).await;
+    let k = says("Source is not ready, artifact not found, retrying in 30s").await;
+    let text = "Fetching manifests for revision edited@sha256:1 with a timeout of 30s";
+    assert_eq!(condition(&k, "Reconciling")["message"], text);
+    assert_eq!(condition(&k, "Reconciling")["reason"], "ProgressingWithRetry");
+
+    offer(json!({"url": artifact["url"]})).await;
+    story.clock.advance(std::time::Duration::from_secs(30));
+    says("Applied revision: edited@sha256:1").await;
+
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    offer(json!({"revision": "edited@sha256:2", "digest": zeros})).await;
+    says(&format!(
+        "failed to verify archive: computed digest doesn't match provided '{zeros}' (check whether \
+         file size exceeds max download size)"
+    ))
+    .await;
 }
 
 /// ks B12, D04, D05: errors of the build leave what is applied alone.
