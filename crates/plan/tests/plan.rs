@@ -57,7 +57,10 @@ fn what_is_missing_is_created() {
 /// decisions.md, drift detail: who changed what, never to which value.
 #[test]
 fn drift_names_who_changed_a_field_last() {
-    let entry = |manager: &str, time: &str, fields: Value| json!({"manager": manager, "operation": "Update", "time": time, "fieldsV1": fields});
+    let entry = |manager: &str, time: &str, fields: Value| {
+        let operation = if manager == "kustomize-controller" { "Apply" } else { "Update" };
+        json!({"manager": manager, "operation": operation, "time": time, "fieldsV1": fields})
+    };
     let ports = json!({"f:ports": {"k:{\"port\":80}": {".": {}, "f:name": {}}}, "f:args": {}});
     let live = json!({
         "metadata": {"managedFields": [
