@@ -8,7 +8,7 @@ ARGS ?=
 
 # Fuzzing: TARGET=tree SECONDS=60. Sanitizers need a nightly toolchain, so it is a dated one.
 TARGET ?= yaml sops kustomization strategic json6902 cel tree signature reference headers answers archive \
-  ignore credentials versions webhook
+  ignore credentials versions webhook substitution inventory annotations
 SECONDS ?= 900
 NIGHTLY ?= nightly-2026-05-20
 

@@ -121,6 +121,19 @@ fn is_repetition(rest: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// security.md, D5: what would be large or slow elsewhere is refused, or judged in one pass.
+    #[test]
+    fn patterns_are_bounded() {
+        let text = "a".repeat(1 << 20);
+        let matches = |pattern: &str| Pattern::new(pattern).map(|pattern| pattern.matches(&text));
+        assert_eq!(matches("(a+)+b"), Ok(false));
+        assert_eq!(matches("(a|aa)+"), Ok(true));
+        let large = "x".repeat(1 << 20);
+        for pattern in [large.as_str(), "((a{100}){100}){100}", "(\\w{500}){100}"] {
+            assert_eq!(matches(pattern), Err(Error::Limit), "{}", &pattern[..8]);
+        }
+    }
+
     #[test]
     fn errors_are_worded_as_in_go() {
         let error = |pattern| Pattern::new(pattern).map(|_| ()).map_err(|e| e.to_string());

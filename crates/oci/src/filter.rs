@@ -310,6 +310,18 @@ mod tests {
 
     use super::*;
 
+    /// security.md, D5.
+    #[test]
+    fn filters_are_bounded() {
+        let tag = "a".repeat(1 << 20);
+        let matches = |pattern: &str| Filter::new(pattern).map(|filter| filter.matches(&tag)).ok();
+        assert_eq!(matches("(a+)+$"), Some(true));
+        assert_eq!(matches("(a|aa)+b"), Some(false));
+        for pattern in ["x".repeat(1 << 20), "((a{100}){100}){100}".into()] {
+            assert_eq!(matches(&pattern), None, "{}", &pattern[..8]);
+        }
+    }
+
     #[test]
     fn searches_with_ascii_classes() {
         for (pattern, tag, expected) in [

@@ -175,7 +175,9 @@ pub(crate) fn substitute_object(object: Object, post_build: &PostBuild) -> Resul
     let failed = |why: String| Error::Substituted { object: subject.clone(), why };
     let text = String::from_utf8(bytes).map_err(|_| failed("yaml: invalid UTF-8".to_owned()))?;
     let value = yaml::read_configuration(&text).map_err(|error| failed(error.to_string()))?;
-    Object::new(value).map_err(|error| failed(error.to_string()))
+    // A name, say, that has become a number.
+    let decode = "failed to decode Kubernetes apiVersion, kind and name from";
+    Object::new(value).map_err(|error| Error::Decode(format!("{decode}: {subject}: {error}")))
 }
 
 /// `^[_[:alpha:]][_[:alpha:][:digit:]]*$`

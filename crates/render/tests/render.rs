@@ -205,3 +205,25 @@ fn variables() {
     "#]],
     );
 }
+
+/// security B6: a patch may say another namespace; the one that the spec demands is the last word.
+#[test]
+fn no_patch_moves_an_object_to_another_namespace() {
+    let fixture = format!(
+        "# file: kustomization.yaml\nresources: [a.yaml]\npatches:\n- patch: '[{{\"op\": \"add\", \
+         \"path\": \"/metadata/namespace\", \"value\": \"theirs\"}}]'\n  target: {{kind: ConfigMap}}\n\
+         # file: a.yaml\n{}",
+        config_map("a")
+    );
+    let request = Request {
+        target_namespace: Some("ours".into()),
+        patches: vec![Patch {
+            patch: "kind: ConfigMap\nmetadata: {name: a, namespace: theirs-too}\n".into(),
+            target: Some(Target { kind: "ConfigMap".into(), ..Target::default() }),
+        }],
+        ..Request::default()
+    };
+    let rendered = render::render(&files(&fixture), &request).unwrap();
+    let namespaces: Vec<_> = rendered.objects().iter().map(manifest::Object::namespace).collect();
+    assert_eq!(namespaces, ["ours"]);
+}

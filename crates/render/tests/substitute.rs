@@ -120,6 +120,11 @@ fn digits_become_numbers_unless_they_are_quoted() {
         let out = built(&text, Strategy::WithVariables, &pairs).unwrap();
         assert!(out.contains(expected), "{value} of {n}: {out}");
     }
+    let nameless = config_map("name: '${n}'", "x");
+    let error = built(&nameless, Strategy::WithVariables, &[("n", "123")]).unwrap_err();
+    let expected = "failed to decode Kubernetes apiVersion, kind and name from: \
+                    ConfigMap.v1.[noGrp]/${n}: missing metadata.name";
+    assert_eq!(error, expected);
 }
 
 /// ks E09: the name of a variable is checked whether or not anything uses it.
@@ -141,4 +146,63 @@ fn encoded_data_is_left_alone() {
                 data: {d: JHt0b2t9}\n";
     let out = built(text, Strategy::WithVariables, &[("tok", "x")]).unwrap();
     assert!(out.contains("t: x\n") && out.contains("d: JHt0b2t9\n"), "{out}");
+}
+
+/// Characters are changed one by one, whatever stands beside them, and are cut where a byte ends.
+#[test]
+fn characters_are_those_of_the_reference() {
+    for (template, v, expected) in [
+        ("${v^^}", "straße ᾳ ǰ", "STRAßE ᾼ ǰ"),
+        ("${v,,}", "ΟΔΟΣ İ", "οδοσ i"),
+        ("${v^}", "ßx", "ßx"),
+        ("${v##*本}", "日本語", "語"),
+        ("${v#日?}", "日a語", "語"),
+        ("${v%語}", "日本語", "日本"),
+        ("${v%%?語}", "日a語", "日"),
+        ("${v#[^a-z]b}", "日b", ""),
+        ("${v#[a-z]b}", "日b", "日b"),
+    ] {
+        let got = substitute(template, &variables(&[("v", v)]), Unset::Refused).unwrap();
+        assert_eq!(String::from_utf8_lossy(&got), expected, "{template} of {v}");
+    }
+    let cut =
+        |template| substitute(template, &variables(&[("v", "日本")]), Unset::Refused).unwrap();
+    assert_eq!(cut("${v#?}"), &"日本".as_bytes()[1..]);
+    assert_eq!(cut("${v#??}"), &"日本".as_bytes()[2..]);
+}
+
+/// security B7: what a template could make without end is refused, with the variable and without
+/// its value; what is only large is done in time that grows with it.
+#[test]
+fn bombs_of_variables_are_refused() {
+    let canary = "canary-1b6c".repeat(100_000);
+    let small = |times| "${v}".repeat(times);
+    let deep = |times: usize| format!("{}x{}", "${u:=".repeat(times), "}".repeat(times));
+    let expand = |template: &str| {
+        let known = variables(&[("v", &canary), ("e", "")]);
+        substitute(template, &known, Unset::Refused).map_err(|error| error.to_string())
+    };
+    let cases = [
+        (small(100), "substituted text exceeds its limit in `${v}`"),
+        (format!("${{e:={}}}", small(100)), "substituted text exceeds its limit in `${e}`"),
+        ("${v//a/${v}}".into(), "substituted text exceeds its limit in `${v}`"),
+        ("${e:${v}}".repeat(200), "work of substitution exceeds its limit in `${v}`"),
+        (
+            format!("${{v##{}}}", "*x".repeat(1000)),
+            "work of substitution exceeds its limit in `${v}`",
+        ),
+        (deep(1000), "nesting of expressions exceeds its limit"),
+        ("${e}".repeat(1_100_000), "number of expressions exceeds its limit"),
+        ("${".repeat(1000), "unable to parse variable name"),
+        ("${v".repeat(1000), "missing closing brace"),
+        ("${v\0}".into(), "missing closing brace"),
+        ("${a\0b}".into(), "missing closing brace"),
+    ];
+    for (template, expected) in cases {
+        let shown = &template[..template.len().min(40)];
+        assert_eq!(expand(&template).unwrap_err(), expected, "{shown}");
+    }
+    assert_eq!(expand("${v##*-}").unwrap(), b"1b6c");
+    assert_eq!(expand("${v%%c*}").unwrap(), b"");
+    assert_eq!(expand(&"${e}".repeat(1_000_000)).unwrap(), b"");
 }

@@ -22,19 +22,28 @@ const LOGS: &str = "trace,kube=warn,hyper=warn";
 /// Lines of the log that held a secret.
 static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What gives a secret away: the canary as it is, in base64 wherever it stands there, and the head
-/// of a private key.
+/// What every secret of a story holds: a canary, the plain text of what is encrypted in the documents of
+/// `crates/sops`, or how every token of an account begins.
+const SECRETS: [&str; 3] = [CANARY, "s3cr3t", "eyJhbGciOi"];
+/// The heads of keys.
+const HEADS: [&str; 2] = ["PRIVATE KEY", "AGE-SECRET-KEY-1"];
+
+/// What gives a secret away: as it is, in base64 wherever it stands there, and the head of a key.
 fn marks() -> &'static [String] {
     static MARKS: OnceLock<Vec<String>> = OnceLock::new();
     MARKS.get_or_init(|| {
-        let encoded = (0..3).map(|before| {
-            let text = STANDARD.encode(format!("{}{CANARY}", &"abc"[..before]));
-            // The characters at both ends depend on what stands beside the canary too.
-            let from = (before * 8).div_ceil(6);
-            text[from..(before + CANARY.len()) * 8 / 6].to_owned()
-        });
-        [CANARY.to_owned(), "PRIVATE KEY".to_owned()].into_iter().chain(encoded).collect()
+        let encoded = SECRETS.iter().flat_map(|secret| (0..3).map(|at| encoded(secret, at)));
+        let plain = SECRETS.iter().chain(&HEADS).map(ToString::to_string);
+        plain.chain(encoded).collect()
     })
+}
+
+/// A secret in base64 where so many bytes stand before it.
+fn encoded(secret: &str, before: usize) -> String {
+    let text = STANDARD.encode(format!("{}{secret}", &"abc"[..before]));
+    // The characters at both ends depend on what stands beside the secret too.
+    let from = (before * 8).div_ceil(6);
+    text[from..(before + secret.len()) * 8 / 6].to_owned()
 }
 
 fn holds_a_secret(text: &str) -> bool {
@@ -121,6 +130,10 @@ mod tests {
             STANDARD.encode(format!("root:{CANARY} and more")),
             STANDARD.encode(format!("a:{CANARY}")),
             "-----BEGIN PRIVATE KEY-----".to_owned(),
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----".to_owned(),
+            "AGE-SECRET-KEY-1GAG".to_owned(),
+            "Bearer eyJhbGciOiJSUzI1NiJ9.e30.x".to_owned(),
+            STANDARD.encode("PASSWORD=s3cr3t \"x\""),
         ] {
             assert!(holds_a_secret(&text), "{text}");
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use futures::StreamExt as _;
 use serde_json::json;
 
 use crate::gate::{Door, Gate, Target};
@@ -51,6 +52,7 @@ type Disturbance = dyn Fn(&Asked, usize) -> Option<Fault> + Send + Sync;
 pub struct Recorder {
     asked: Arc<Mutex<Vec<Asked>>>,
     disturbance: Arc<Mutex<Option<Arc<Disturbance>>>>,
+    lies: Arc<Mutex<Vec<(&'static str, &'static str)>>>,
 }
 
 impl Recorder {
@@ -91,6 +93,18 @@ impl Recorder {
     /// From now on, nothing goes wrong.
     pub fn calm(&self) {
         self.set(None);
+    }
+
+    /// From now on, answers about our own kinds say something else for a text, as if a definition had
+    /// let it pass once.
+    pub fn lie(&self, text: &'static str, instead: &'static str) {
+        self.lies.lock().unwrap_or_else(PoisonError::into_inner).push((text, instead));
+    }
+
+    fn lies(&self, asked: &Asked) -> Vec<(&'static str, &'static str)> {
+        let lies = self.lies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_ours = asked.path.contains("toolkit.fluxcd.io/");
+        if is_ours { lies } else { Vec::new() }
     }
 
     fn set(&self, disturbance: Option<Arc<Disturbance>>) {
@@ -141,7 +155,7 @@ impl Door for Recorder {
         };
         let disturbance = self.disturbance.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match disturbance.and_then(|disturbance| disturbance(&asked, number)) {
-            None => target.forward(request).await,
+            None => altered(target.forward(request).await, self.lies(&asked)),
             Some(Fault::Refused(code)) => refusal(code),
             Some(Fault::Reset) => {
                 target.forward(request).await;
@@ -156,6 +170,27 @@ impl Door for Recorder {
             }
         }
     }
+}
+
+/// An answer that says something else, line by line: a watch tells one object a line.
+fn altered(answer: Response, lies: Vec<(&'static str, &'static str)>) -> Response {
+    if lies.is_empty() {
+        return answer;
+    }
+    let (mut head, body) = answer.into_parts();
+    head.headers.remove("content-length");
+    let mut line = Vec::new();
+    let lines = body.into_data_stream().chain(futures::stream::once(async { Ok("\n".into()) }));
+    let altered = lines.map(move |part| {
+        let part = part.map_err(std::io::Error::other)?;
+        line.extend_from_slice(&part);
+        let end = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let rest = line.split_off(end);
+        let text = String::from_utf8_lossy(&std::mem::replace(&mut line, rest)).into_owned();
+        let say = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
+        Ok::<_, std::io::Error>(lies.iter().fold(text, say))
+    });
+    Response::from_parts(head, Body::from_stream(altered))
 }
 
 /// The refusal of an API server.

@@ -1,5 +1,7 @@
 //! Whether the Kustomizations that must be ready first are (kustomization.md, 4; W4, W11).
 
+use std::collections::HashMap;
+
 use api::condition::{ConditionStatus, READY};
 use api::kustomization::{KustomizationSpec, KustomizationStatus};
 use expression::{Error, Expression};
@@ -118,19 +120,21 @@ fn was_ready(status: &KustomizationStatus) -> bool {
     }
 }
 
-/// The way from a Kustomization back to itself, if there is one.
+/// The way from a Kustomization back to itself, if there is one. Every edge is followed once, however
+/// many there are.
 fn cycle(cache: &Cache, start: &Key, dependencies: &[Key]) -> Option<Vec<Key>> {
-    let mut seen = std::collections::HashSet::new();
-    let mut paths: Vec<Vec<Key>> =
-        dependencies.iter().rev().map(|next| vec![start.clone(), next.clone()]).collect();
-    while let Some(path) = paths.pop() {
-        let here = path.last()?.clone();
+    // Where each was come from first.
+    let mut before: HashMap<Key, Key> = HashMap::new();
+    let mut edges: Vec<(Key, Key)> =
+        dependencies.iter().rev().map(|next| (start.clone(), next.clone())).collect();
+    while let Some((from, here)) = edges.pop() {
         if here == *start {
-            return Some(path);
+            return Some(way(&before, start, from));
         }
-        if !seen.insert(here.clone()) {
+        if before.contains_key(&here) {
             continue;
         }
+        before.insert(here.clone(), from);
         let Some(spec) = cache.get(&here).and_then(|o| part::<KustomizationSpec>(&o, "spec").ok())
         else {
             continue;
@@ -138,8 +142,82 @@ fn cycle(cache: &Cache, start: &Key, dependencies: &[Key]) -> Option<Vec<Key>> {
         for dependency in spec.depends_on.iter().flatten().rev() {
             let namespace = dependency.namespace.clone().unwrap_or_else(|| here.namespace.clone());
             let next = Key { namespace, name: dependency.name.clone() };
-            paths.push(path.iter().cloned().chain([next]).collect());
+            if !before.contains_key(&next) {
+                edges.push((here.clone(), next));
+            }
         }
     }
     None
+}
+
+/// From `start` to `last`, and back to `start`.
+fn way(before: &HashMap<Key, Key>, start: &Key, last: Key) -> Vec<Key> {
+    let steps = std::iter::successors(Some(last), |key| before.get(key).cloned());
+    let mut way: Vec<Key> = std::iter::once(start.clone()).chain(steps).collect();
+    if way.last() != Some(start) {
+        way.push(start.clone());
+    }
+    way.reverse();
+    way
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key { namespace: "ns".into(), name: name.into() }
+    }
+
+    fn put(cache: &Cache, name: &str, dependencies: &[String]) {
+        let edges: Vec<_> = dependencies.iter().map(|name| json!({"name": name})).collect();
+        let version = (cache.list().len() + 1).to_string();
+        let object = json!({
+            "metadata": {"name": name, "namespace": "ns", "uid": name, "resourceVersion": version},
+            "spec": {"interval": "1m", "prune": true, "dependsOn": edges,
+                "sourceRef": {"kind": "OCIRepository", "name": "src"}},
+        });
+        let object: Result<DynamicObject, _> = serde_json::from_value(object);
+        cache.put(object.unwrap_or_else(|_| unreachable!("it is well-formed")));
+    }
+
+    fn found(cache: &Cache, start: &str, dependencies: &[String]) -> Option<String> {
+        let keys: Vec<_> = dependencies.iter().map(|name| key(name)).collect();
+        let way = cycle(cache, &key(start), &keys)?;
+        Some(way.iter().map(|key| key.name.clone()).collect::<Vec<_>>().join(" -> "))
+    }
+
+    /// security D3: the way is told, and nobody is on it who only leads to it.
+    #[test]
+    fn a_way_back_to_itself_is_found() {
+        let cache = Cache::default();
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (name, edges) in [("a", &["x", "b"][..]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])] {
+            put(&cache, name, &names(edges));
+        }
+        let of = |name, edges: &[&str]| found(&cache, name, &names(edges));
+        assert_eq!(of("a", &["x", "b"]).as_deref(), Some("a -> b -> c -> a"));
+        assert_eq!(of("s", &["s"]).as_deref(), Some("s -> s"));
+        assert_eq!(of("d", &["a", "a"]), None);
+        assert_eq!(of("e", &["nobody"]), None);
+    }
+
+    /// security D3: thousands that depend on each other, many times over, cost each edge once.
+    #[test]
+    fn very_many_edges_cost_little() {
+        const COUNT: usize = 300;
+        let cache = Cache::default();
+        let names: Vec<_> = (0..COUNT).map(|nth| format!("k{nth}")).collect();
+        for (nth, name) in names.iter().enumerate() {
+            let rest = [&names[nth + 1..], &names[nth + 1..]].concat();
+            put(&cache, name, &rest);
+        }
+        assert_eq!(found(&cache, "k", &vec![names.clone(); 10].concat()), None);
+        put(&cache, "last", &["k0".to_owned()]);
+        put(&cache, "k299", &["last".to_owned()]);
+        let way = found(&cache, "last", &["k0".to_owned()]).unwrap_or_default();
+        assert!(way.starts_with("last -> k0 -> ") && way.ends_with(" -> last"), "{way}");
+    }
 }

@@ -88,7 +88,17 @@ fn entries(status: &KustomizationStatus) -> Vec<Entry> {
         .filter_map(|entry| {
             Some(Entry { id: ObjectId::parse(&entry.id)?, version: entry.v.clone() })
         })
+        .filter(may_exist)
         .collect()
+}
+
+/// Whether an object of that name can be there. Where somebody else wrote the inventory, what never
+/// could be asked for would stand in the way of the rest for good.
+fn may_exist(entry: &Entry) -> bool {
+    let Entry { id, version } = entry;
+    let is_segment = |part: &str| !part.contains(['/', '%']) && !matches!(part, "." | "..");
+    let parts = [&id.namespace, &id.name, &id.group, &id.kind, version];
+    parts.iter().all(|part| is_segment(part))
 }
 
 async fn advance(

@@ -56,7 +56,9 @@ pub(crate) fn client(config: kube::Config, manner: &Manner) -> kube::Result<Clie
     made(config, host, manner)
 }
 
-fn made(config: kube::Config, host: Arc<str>, manner: &Manner) -> kube::Result<Client> {
+fn made(mut config: kube::Config, host: Arc<str>, manner: &Manner) -> kube::Result<Client> {
+    // It would wait for a quarter of an hour, and as long as a server says.
+    config.default_retry = false;
     let Manner { metrics, limit, clock } = manner.clone();
     let count = layer_fn(move |inner| Counted {
         inner,
@@ -67,18 +69,21 @@ fn made(config: kube::Config, host: Arc<str>, manner: &Manner) -> kube::Result<C
     Ok(patient(client, limit, clock))
 }
 
-/// How often a request is made again because the API server asks for time, and the most it is given
-/// each time.
-const BUSY_RETRIES_MAX: usize = 10;
-const BUSY_DELAY_MAX: Duration = Duration::from_secs(30);
+/// How often a request is made again because the API server has too much to do or is out of service,
+/// and how much time it may ask for. Who asks for more is not waited for: it may be anybody's server.
+const BUSY_RETRIES_MAX: u32 = 10;
+const BUSY_DELAY_MAX: Duration = Duration::from_secs(10);
+/// The same where it does not say how long: the first delay, and twice as much after each more.
+const RETRIES_MAX: u32 = 4;
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// An answer that did not come.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer from the API server within {} (--kube-api-timeout)", GoDuration::from(*.0))]
 struct NoAnswer(Duration);
 
-/// The same client, patient within bounds: as long as an answer may take, and as often as an API
-/// server that has too much to do asks for time (security.md, D8; scenario L13).
+/// The same client, patient within bounds: as long as an answer may take, and for a while with an API
+/// server that has too much to do or is out of service (security.md, D8; scenario L13).
 ///
 /// A connection may be gone without either side being told, and whoever waits for an answer holds a
 /// slot. That is measured in real time, as connecting is: what is under way has nothing to do with the
@@ -98,14 +103,14 @@ async fn ask(
     let query = request.uri().query().unwrap_or_default();
     let is_watch = query.split('&').any(|part| part == "watch=true");
     let limit = if is_watch { WATCH_SILENCE_MAX } else { limit };
-    for _ in 0..BUSY_RETRIES_MAX {
+    for nth in 0.. {
         let again = copy(&request);
         let answer = answer(&client, request, limit).await?;
-        let (Some(delay), Some(again)) = (asked_delay(&answer), again) else { return Ok(answer) };
-        clock.sleep(delay.min(BUSY_DELAY_MAX)).await;
+        let (Some(delay), Some(again)) = (delay(&answer, nth), again) else { return Ok(answer) };
+        clock.sleep(delay).await;
         request = again;
     }
-    answer(&client, request, limit).await
+    unreachable!("the number of retries is bounded")
 }
 
 async fn answer(
@@ -118,11 +123,16 @@ async fn answer(
     Ok(answer.map(|body| TimeoutBody::new(limit, body)))
 }
 
-/// How long an API server that has too much to do wants to be left alone.
-fn asked_delay<B>(answer: &Response<B>) -> Option<Duration> {
-    let delay = answer.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?;
-    let is_busy = answer.status() == http::StatusCode::TOO_MANY_REQUESTS;
-    delay.parse().ok().filter(|_| is_busy).map(Duration::from_secs)
+/// After which time a request is made for the `nth` time again, if it is.
+fn delay<B>(answer: &Response<B>, nth: u32) -> Option<Duration> {
+    if !matches!(answer.status().as_u16(), 429 | 503) {
+        return None;
+    }
+    let Some(asked) = answer.headers().get(http::header::RETRY_AFTER) else {
+        return (nth < RETRIES_MAX).then(|| RETRY_DELAY * 2_u32.pow(nth));
+    };
+    let asked = Duration::from_secs(asked.to_str().ok()?.parse().ok()?);
+    (nth < BUSY_RETRIES_MAX && asked <= BUSY_DELAY_MAX).then_some(asked)
 }
 
 /// The same request, if its body can be sent twice.
@@ -165,5 +175,33 @@ where
             metrics.requested(status, &host, method.as_str());
             result
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// security.md, D8: no server says how long it is waited for.
+    #[test]
+    fn a_busy_server_is_asked_again_within_bounds() {
+        let answer = |status: u16, asked: Option<&str>| {
+            let answer = Response::builder().status(status);
+            let answer = match asked {
+                Some(asked) => answer.header("retry-after", asked),
+                None => answer,
+            };
+            answer.body(()).unwrap_or_default()
+        };
+        let seconds = |status, asked, nth| {
+            delay(&answer(status, asked), nth).map(|delay| delay.as_secs_f64())
+        };
+        assert_eq!(seconds(429, Some("2"), 9), Some(2.0));
+        assert_eq!(seconds(429, Some("2"), 10), None);
+        assert_eq!(seconds(503, Some("31536000"), 0), None);
+        assert_eq!(seconds(429, Some("tomorrow"), 0), None);
+        assert_eq!((seconds(503, None, 0), seconds(503, None, 3)), (Some(0.1), Some(0.8)));
+        assert_eq!(seconds(503, None, 4), None);
+        assert_eq!(seconds(500, Some("1"), 0), None);
     }
 }

@@ -200,3 +200,18 @@ fn the_toolchain_is_the_oldest_that_is_promised() {
         "rust-toolchain.toml pins {pinned}, Cargo.toml promises {promised}"
     );
 }
+
+/// The one file that starts a process: credential helpers, for whoever runs the command line.
+const STARTS: &str = "crates/cli/src/registry.rs";
+
+#[test]
+fn nothing_starts_a_process() {
+    let sources = files_ending(".rs").into_iter();
+    let sources = sources.filter(|path| path.starts_with("crates/") && path.contains("/src/"));
+    let starts = ["process::Command", "process::{Command", "Command::new("];
+    let violations: Vec<_> = sources
+        .filter(|path| path != STARTS)
+        .filter(|path| starts.iter().any(|start| read(path).contains(start)))
+        .collect();
+    none("no build and no run starts a process", &violations);
+}

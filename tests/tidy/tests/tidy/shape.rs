@@ -7,8 +7,7 @@ const LINES_HARD: usize = 800;
 
 /// Files over the soft limit, with the most lines they may have. A number may only fall, and an
 /// entry goes when its file fits.
-const RATCHET: &[(&str, usize)] =
-    &[("crates/api/src/kustomization.rs", 446), ("crates/render/src/substitute.rs", 511)];
+const RATCHET: &[(&str, usize)] = &[("crates/api/src/kustomization.rs", 446)];
 
 /// Words that say nothing about what a file or a type is.
 const EMPTY_WORDS: &[&str] = &["util", "utils", "helper", "helpers", "manager", "common", "misc"];
