@@ -2,7 +2,8 @@
 //! writers and owners, and as whom.
 
 use super::scripts::Act::{
-    self, Delete, Gone, Has, Kubeconfig, Kubectl, Part, Pass, Push, Remove, See, Settled, Step,
+    self, Begin, Delete, Gone, Has, Kubeconfig, Kubectl, Part, Pass, Push, Remove, See, Settled,
+    Step,
 };
 
 const K: &str = "Kustomization";
@@ -13,10 +14,7 @@ pub(crate) const APPLIES: [(&str, &[Act]); 8] = [
     (
         "ks-G04-invalid-in-set",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Push(&[1], ""),
             Step(2),
@@ -47,10 +45,7 @@ pub(crate) const APPLIES: [(&str, &[Act]); 8] = [
     (
         "ks-G23-ignore-rules",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-not-corrected"),
@@ -111,10 +106,7 @@ pub(crate) const APPLIES: [(&str, &[Act]); 8] = [
     (
         "ks-K02-service-account",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-absent"),
             Step(2),
             Pass(2),
@@ -129,17 +121,7 @@ pub(crate) const APPLIES: [(&str, &[Act]); 8] = [
     ),
     (
         "ks-L08-terminating-namespace",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            See("01-ready"),
-            Kubectl(LEAVE),
-            Push(&[1], ""),
-            Step(2),
-            See("02-failed"),
-        ],
+        &[Begin, See("01-ready"), Kubectl(LEAVE), Push(&[1], ""), Step(2), See("02-failed")],
     ),
     (
         "ks-X01-two-owners",

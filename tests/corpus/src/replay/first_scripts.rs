@@ -1,7 +1,9 @@
 //! What happened in the recorded cases of what comes before an apply, in order: what the API server
 //! takes, the source, and dependencies.
 
-use super::scripts::Act::{self, Delete, Has, Part, Pass, Push, Refuses, See, Settled, Step};
+use super::scripts::Act::{
+    self, Begin, Delete, Has, Part, Pass, Push, Refuses, See, Settled, Step,
+};
 
 const K: &str = "Kustomization";
 
@@ -29,10 +31,7 @@ pub(crate) const FIRST: [(&str, &[Act]); 8] = [
     (
         "ks-B03-artifact-404",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-not-found"),
@@ -44,10 +43,7 @@ pub(crate) const FIRST: [(&str, &[Act]); 8] = [
     (
         "ks-B04-digest-mismatch",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             Has(K, "k", "Ready", "True"),
             Step(2),
             See("01-mismatch"),
@@ -55,36 +51,14 @@ pub(crate) const FIRST: [(&str, &[Act]); 8] = [
             See("02-retried"),
         ],
     ),
-    ("ks-B10-flags", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
+    ("ks-B10-flags", &[Begin, See("01-all")]),
     (
         "ks-C07-readyexpr",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            Has(K, "d", "Ready", "False"),
-            Step(2),
-            See("01-three"),
-            Delete(K, "e-parse"),
-        ],
+        &[Begin, Has(K, "d", "Ready", "False"), Step(2), See("01-three"), Delete(K, "e-parse")],
     ),
-    (
-        "ks-C08-additive-readyexpr",
-        &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-not-ready")],
-    ),
+    ("ks-C08-additive-readyexpr", &[Begin, See("01-not-ready")]),
     (
         "ks-C13-cycle",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            Pass(7),
-            See("01-cycle"),
-            Push(&[1], ""),
-            Step(3),
-            See("02-new-revision"),
-        ],
+        &[Begin, Pass(7), See("01-cycle"), Push(&[1], ""), Step(3), See("02-new-revision")],
     ),
 ];

@@ -1,7 +1,7 @@
 //! What happened in the recorded cases of pruning, health and deletion, in order.
 
 use super::scripts::Act::{
-    self, Gone, Has, Kubectl, Owns, Part, Pass, Push, Refused, Remove, See, Settled, Step,
+    self, Begin, Gone, Has, Kubectl, Owns, Part, Pass, Push, Refused, Remove, See, Settled, Step,
 };
 
 const K: &str = "Kustomization";
@@ -61,10 +61,7 @@ pub(crate) const HEALTH: [(&str, &[Act]); 7] = [
     (
         "ks-H01-prune",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             Remove("ConfigMap", "gone"),
@@ -79,10 +76,7 @@ pub(crate) const HEALTH: [(&str, &[Act]); 7] = [
     (
         "ks-H07-prune-denied",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Refused(DENIED),
             Push(&[1], ""),
@@ -99,10 +93,7 @@ pub(crate) const HEALTH: [(&str, &[Act]); 7] = [
     (
         "ks-I08-crash-loop",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             // One patch says it all here; the recording saw the first of two.
             Has(K, "sts", "Healthy", "False"),
             Has(K, "dep", "Healthy", "Unknown"),
@@ -114,10 +105,7 @@ pub(crate) const HEALTH: [(&str, &[Act]); 7] = [
     (
         "ks-I10-custom-resources",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             Has(K, "crd", "Ready", "True"),
             Part(2, 0),
             Has(K, "plain", "Ready", "True"),
@@ -148,10 +136,7 @@ pub(crate) const HEALTH: [(&str, &[Act]); 7] = [
     (
         "ks-I16-cancel-health-check",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-checking"),
             Push(&[1], ""),
             Step(2),
@@ -204,10 +189,7 @@ pub(crate) const HEALTH: [(&str, &[Act]); 7] = [
     (
         "ks-J05-wait-for-termination",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             Has(K, "a", "Ready", "True"),
             Has(K, "b", "Ready", "True"),
             Remove(K, "a"),

@@ -1,17 +1,14 @@
 //! What happened in each recorded case of a Kustomization, in order.
 
-use super::scripts::Act::{self, Applied, Delete, Part, Pass, Push, Remove, See, Settled, Step};
+use super::scripts::Act::{self, Applied, Begin, Delete, Part, Pass, Push, Remove, See, Step};
 
 /// The cases.
 pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
-    ("ks-A01-first-apply", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready")]),
+    ("ks-A01-first-apply", &[Begin, See("01-ready")]),
     (
         "ks-A04-noop-requested",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-handled"),
@@ -22,10 +19,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-A06-change",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Push(&[1], ""),
             Step(2),
@@ -37,10 +31,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-A07-history",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             Applied,
             Push(&[1], ""),
             Step(2),
@@ -66,17 +57,11 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
             See("03-back-to-v6"),
         ],
     ),
-    (
-        "ks-A08-origin-revision-and-event-annotations",
-        &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready")],
-    ),
+    ("ks-A08-origin-revision-and-event-annotations", &[Begin, See("01-ready")]),
     (
         "ks-A11-suspend-resume",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-suspended"),
@@ -100,10 +85,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-B08-status-change",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-not-triggered"),
@@ -116,10 +98,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-B09-source-deleted",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Delete("OCIRepository", "src"),
             Pass(600),
@@ -130,10 +109,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-B12-path-missing",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-path-missing"),
@@ -146,38 +122,16 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     ),
     (
         "ks-B15-shared-source-order",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            See("01-ready"),
-            Push(&[1], ""),
-            Step(2),
-            See("02-second-revision"),
-        ],
+        &[Begin, See("01-ready"), Push(&[1], ""), Step(2), See("02-second-revision")],
     ),
     (
         "ks-C01-dependency-missing-then-ready",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            See("01-missing"),
-            Step(2),
-            See("02-not-ready"),
-            Step(3),
-            See("03-ready"),
-        ],
+        &[Begin, See("01-missing"), Step(2), See("02-not-ready"), Step(3), See("03-ready")],
     ),
     (
         "ks-C03-dependency-revision",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Push(&[1], ""),
             Step(2),
@@ -186,16 +140,13 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
             See("03-applied"),
         ],
     ),
-    ("ks-D01-generated", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready")]),
-    ("ks-D04-build-errors", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
-    ("ks-D05-spec-build-errors", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
+    ("ks-D01-generated", &[Begin, See("01-ready")]),
+    ("ks-D04-build-errors", &[Begin, See("01-all")]),
+    ("ks-D05-spec-build-errors", &[Begin, See("01-all")]),
     (
         "ks-D06-empty",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Push(&[1], ""),
             Step(2),
@@ -207,33 +158,15 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     ),
     (
         "ks-D08-target-namespace",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            See("01-namespace-missing"),
-            Step(2),
-            Pass(5),
-            See("02-ready"),
-        ],
+        &[Begin, See("01-namespace-missing"), Step(2), Pass(5), See("02-ready")],
     ),
-    (
-        "ks-D09-prefix-suffix-images-metadata",
-        &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready"), Step(2), See("02-removed")],
-    ),
-    ("ks-E01-substitute", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready")]),
-    (
-        "ks-E03-substitute-errors",
-        &[Push(&[0], ""), Step(0), Settled, Step(1), Step(2), See("02-all")],
-    ),
+    ("ks-D09-prefix-suffix-images-metadata", &[Begin, See("01-ready"), Step(2), See("02-removed")]),
+    ("ks-E01-substitute", &[Begin, See("01-ready")]),
+    ("ks-E03-substitute-errors", &[Begin, Step(2), See("02-all")]),
     (
         "ks-E17-watched-references",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-unlabelled-edited"),
@@ -243,14 +176,11 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
             See("04-labelled-deleted"),
         ],
     ),
-    ("ks-G06-apply-errors", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
+    ("ks-G06-apply-errors", &[Begin, See("01-all")]),
     (
         "ks-G08-drift",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("03-edited-corrected"),
@@ -272,10 +202,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-G11-ssa-markers",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Push(&[1], ""),
             Step(2),
@@ -292,10 +219,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-G16-immutable-and-force",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Push(&[1], ""),
             Step(2),
@@ -308,25 +232,11 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
             See("04-forced-by-spec"),
         ],
     ),
-    (
-        "ks-G20-normalisation",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            See("01-ready"),
-            Step(2),
-            See("02-second-run"),
-        ],
-    ),
+    ("ks-G20-normalisation", &[Begin, See("01-ready"), Step(2), See("02-second-run")]),
     (
         "ks-H03-prune-off",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Push(&[1], ""),
             Step(2),
@@ -338,10 +248,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-I01-wait-deployment",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-ready"),
             Step(2),
             See("02-noop"),
@@ -355,10 +262,7 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     (
         "ks-I02-health-timeout",
         &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
+            Begin,
             See("01-checking"),
             Pass(31),
             See("02-timed-out"),
@@ -371,26 +275,10 @@ pub(crate) const KUSTOMIZATIONS: [(&str, &[Act]); 36] = [
     ),
     (
         "ks-K04-kubeconfig",
-        &[
-            Push(&[0], ""),
-            Step(0),
-            Settled,
-            Step(1),
-            See("01-absent"),
-            Step(2),
-            See("02-no-key"),
-            Step(3),
-            See("03-garbage"),
-        ],
+        &[Begin, See("01-absent"), Step(2), See("02-no-key"), Step(3), See("03-garbage")],
     ),
-    (
-        "ks-F01-sops-age",
-        &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all"), Step(2), See("02-requested")],
-    ),
-    ("ks-F05-sops-errors", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-all")]),
-    ("ks-I05-job-failed", &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-failed-early")]),
-    (
-        "ks-I06-job-ttl",
-        &[Push(&[0], ""), Step(0), Settled, Step(1), See("01-ready"), Step(2), See("02-again")],
-    ),
+    ("ks-F01-sops-age", &[Begin, See("01-all"), Step(2), See("02-requested")]),
+    ("ks-F05-sops-errors", &[Begin, See("01-all")]),
+    ("ks-I05-job-failed", &[Begin, See("01-failed-early")]),
+    ("ks-I06-job-ttl", &[Begin, See("01-ready"), Step(2), See("02-again")]),
 ];

@@ -5,6 +5,8 @@
 pub(crate) enum Act {
     /// The documents of a step were applied.
     Step(u32),
+    /// The first push and its source, and when that was ready the documents of the first step.
+    Begin,
     /// One document of a step was applied.
     Part(u32, usize),
     /// The pushes with these numbers happened, to this ending of the repository's name.
@@ -54,6 +56,9 @@ pub(crate) enum Act {
     /// The API server answered to the documents of a step as in this file.
     Refuses(u32, &'static str),
 }
+
+/// What [`Act::Begin`] stands for.
+pub(crate) const BEGIN: [Act; 4] = [Act::Push(&[0], ""), Act::Step(0), Act::Settled, Act::Step(1)];
 
 use Act::{
     Answers, Delete, FlipByte, Latest, Metrics, Part, Pass, Push, PushAll, PushAllSecurely,

@@ -11,7 +11,7 @@ use super::case::{Case, parse};
 use super::compare::{Happening, Names, ahead, applied, differences, events, object, without};
 use super::differences::{DIFFERENT, FLAGS, LEAVING, MORE, RACED, SAID};
 use super::images::push;
-use super::scripts::Act;
+use super::scripts::{Act, BEGIN};
 
 /// The host and the address that artifacts had in the recording.
 const ADVERTISED: &str = "--storage-adv-addr=source-controller.flux-system.svc.cluster.local.";
@@ -64,6 +64,11 @@ impl Stage {
             Act::Step(step) => {
                 for at in 0..self.changes(step).len() {
                     self.change(step, at).await?;
+                }
+            }
+            Act::Begin => {
+                for act in BEGIN {
+                    Box::pin(self.act(act)).await?;
                 }
             }
             Act::Part(step, at) => self.change(step, at).await?,
