@@ -15,7 +15,7 @@ use super::status::{HEALTH_CHECK_FAILED, Phase, seconds};
 const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A wait that is over in this time is not told of: the report of its end follows at once.
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(3);
 
 /// A wait for what was applied.
 struct Wait<'a> {
