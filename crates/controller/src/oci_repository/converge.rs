@@ -1,5 +1,6 @@
 //! One run: check what is stored, resolve, pull, store. Top to bottom, one function an arrow.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ pub(super) enum Done {
     New(Stored),
 }
 
+/// A pull that is over in this time is not told of: its end follows at once (ocirepository.md, A13).
+const SHORT: Duration = Duration::from_secs(2);
+
 /// Runs from the registry to the stored artifact. What is stored belongs to an object that is held.
 ///
 /// Writes to the object take their time beside what the registry and the store take: a run lasts as
@@ -73,14 +77,20 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
         }
         return Ok(Done::UpToDate(Stored { held, ..stored }));
     }
+    let clock = attempt.context.clock.clone();
     let announcing = announce(attempt, &pin, &revision);
-    let pulling = async {
-        let trusted = attempt.verify(&way.client, pin, way.deadline).await?;
-        let stored = content(attempt, &way, &trusted, &revision).await;
-        attempt.slot.leave();
-        stored
+    let (announced, pulled) = {
+        let mut pulling = pin!(async {
+            let trusted = attempt.verify(&way.client, pin, way.deadline).await?;
+            let stored = content(attempt, &way, &trusted, &revision).await;
+            attempt.slot.leave();
+            stored
+        });
+        match clock.timeout(SHORT, &mut pulling).await {
+            Some(pulled) => (Ok(None), pulled),
+            None => join!(announcing, pulling),
+        }
     };
-    let (announced, pulled) = join!(announcing, pulling);
     if let Some(object) = announced.map_err(Failure::Unreported)? {
         attempt.object = object;
     }

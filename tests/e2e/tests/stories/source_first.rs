@@ -118,6 +118,18 @@ async fn the_way_to_the_first_artifact_is_told_in_the_contracts_words() {
         format!("stored artifact for digest '{revision}'"),
     ];
     let object = story.source(json!({"ref": {"tag": "6.1.6"}}));
+    // Only what lasts is told of.
+    let hang = registry::Fault::new("GET", "/blobs/", 1, registry::Effect::Hang);
+    story.registry.misbehave(hang);
+    story.apply(&object).await;
+    story
+        .wait("OCIRepository", "src", "building", |source| {
+            condition(source, "Reconciling")["message"] == wanted[2].as_str()
+        })
+        .await;
+    story.delete("OCIRepository", "src").await;
+    story.clock.advance(std::time::Duration::from_secs(61));
+    story.wait_gone("OCIRepository", "src").await;
     let is_last = |object: &Value| condition(object, "Ready")["message"] == wanted[3].as_str();
     let states = story.told(&object, is_last).await;
     let texts = |state: &Value| {
