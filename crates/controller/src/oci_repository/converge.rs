@@ -1,6 +1,5 @@
 //! One run: check what is stored, resolve, pull, store. Top to bottom, one function an arrow.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,15 +79,17 @@ pub(super) async fn converge(attempt: &mut Attempt<'_>) -> Result<Done, Failure>
     let clock = attempt.context.clock.clone();
     let announcing = announce(attempt, &pin, &revision);
     let (announced, pulled) = {
-        let mut pulling = pin!(async {
+        // It has room of its own: a run is passed around.
+        let mut pulling = Box::pin(async {
             let trusted = attempt.verify(&way.client, pin, way.deadline).await?;
             let stored = content(attempt, &way, &trusted, &revision).await;
             attempt.slot.leave();
             stored
         });
-        match clock.timeout(SHORT, &mut pulling).await {
-            Some(pulled) => (Ok(None), pulled),
-            None => join!(announcing, pulling),
+        if let Some(pulled) = clock.timeout(SHORT, &mut pulling).await {
+            (Ok(None), pulled)
+        } else {
+            join!(announcing, pulling)
         }
     };
     if let Some(object) = announced.map_err(Failure::Unreported)? {
