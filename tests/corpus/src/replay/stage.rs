@@ -59,6 +59,14 @@ impl Stage {
         Ok(self.misses)
     }
 
+    async fn wait_applied(&self) {
+        let is_applied = |k: &Value| {
+            condition(k, "Ready")["status"] == "True"
+                && k["status"]["lastAppliedRevision"] == self.newest.as_str()
+        };
+        self.story.wait("Kustomization", "k", "up to date", is_applied).await;
+    }
+
     async fn act(&mut self, act: Act) -> anyhow::Result<()> {
         match act {
             Act::Step(step) => {
@@ -85,15 +93,7 @@ impl Stage {
             }
             Act::Untag(tag) => self.story.registry.delete_tag(&self.repository(""), tag),
             Act::Settled => drop(self.story.wait_ready(SOURCE, "src").await),
-            Act::Applied => {
-                self.story
-                    .wait("Kustomization", "k", "up to date", |k| {
-                        let status = &k["status"];
-                        condition(k, "Ready")["status"] == "True"
-                            && status["lastAppliedRevision"] == self.newest.as_str()
-                    })
-                    .await;
-            }
+            Act::Applied => self.wait_applied().await,
             Act::Remove(kind, name) => self.story.delete(kind, name).await,
             Act::Pass(seconds) => self.story.clock.advance(Duration::from_secs(seconds)),
             Act::Delete(kind, name) => {
