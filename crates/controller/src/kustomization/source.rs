@@ -99,8 +99,8 @@ pub(super) fn find(context: &Context, key: &Key, request: &Request) -> Result<Ar
 }
 
 /// How long a source that is being fetched is given before it is said to offer nothing: its artifact
-/// wakes who waits for it.
-const FETCH_TIME: Duration = Duration::from_millis(500);
+/// wakes who waits for it, and who fetches says nothing for so long either.
+const FETCH_TIME: Duration = Duration::from_secs(2);
 
 impl Obstacle {
     /// Whether it may be gone in a moment, and nobody need be told: our own source half is at work on
